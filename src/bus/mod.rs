@@ -1,0 +1,38 @@
+//! Events on their way to the live sessions: the port.
+//!
+//! The bus carries what is committed. It never decides, never acknowledges and never holds the only
+//! copy of anything: a subscriber that missed something sees it from the seq and asks the store.
+
+use std::sync::Arc;
+
+use crate::domain::{AuctionId, Epoch, Event, Money, Timestamp};
+
+pub mod memory;
+
+/// One committed event, with what a viewer needs beside it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Publication {
+    pub auction_id: AuctionId,
+    pub epoch: Epoch,
+    pub event: Arc<Event>,
+    /// The lowest amount that would be accepted after this event.
+    pub min_next: Money,
+    /// The closing instant after this event.
+    pub ends_at: Timestamp,
+}
+
+/// Someone who wants every publication, such as a worker's hub.
+///
+/// `deliver` must neither block nor keep the caller waiting; a subscriber whose own bounded queue is
+/// full drops the publication and catches up by seq.
+pub trait Subscriber: Send + Sync {
+    fn deliver(&self, publications: &Arc<[Publication]>);
+}
+
+/// The port.
+pub trait Bus: Send + Sync {
+    /// Hands committed events, in seq order within each auction, to every subscriber.
+    fn publish(&self, publications: Arc<[Publication]>);
+    /// Adds a subscriber for the life of the process.
+    fn subscribe(&self, subscriber: Arc<dyn Subscriber>);
+}

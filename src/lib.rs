@@ -1,0 +1,11 @@
+pub mod account;
+pub mod auction;
+pub mod bus;
+pub mod clock;
+pub mod domain;
+pub mod http;
+pub mod limits;
+pub mod protocol;
+pub mod session;
+pub mod settings;
+pub mod store;

@@ -1,0 +1,55 @@
+//! The clients of this node: their live connections and what feeds them.
+//!
+//! One [`hub`] a worker thread; one session actor a connection ([`websocket`], [`sse`]); a bounded
+//! [`queue`] between both; [`catch_up`] for what a session missed; [`clock`] for the ticks. This room
+//! knows neither who owns an auction nor how it is stored: it asks through the traits below.
+
+use async_trait::async_trait;
+
+use crate::bus::Publication;
+use crate::domain::{AuctionId, Bidder, Epoch, Seq};
+
+/// The state of an auction, ready to be sent as a `snapshot`.
+#[derive(Debug, Clone)]
+pub struct Snapshot {
+    pub auction_id: AuctionId,
+    pub epoch: Epoch,
+    /// The newest event in it.
+    pub head: Seq,
+    pub ends_at: crate::domain::Timestamp,
+    /// JSON of [`crate::protocol::client::AuctionView`].
+    pub json: String,
+}
+
+/// The history could not be read just now.
+#[derive(Debug, Clone, Copy, thiserror::Error)]
+#[error("the history is unavailable")]
+pub struct HistoryUnavailable;
+
+/// Where sessions read what they missed. `app` plugs it in.
+#[async_trait]
+pub trait History: Send + Sync {
+    /// The auction as it stands; `None` when there is no such auction.
+    async fn snapshot(&self, auction_id: AuctionId) -> Result<Option<Snapshot>, HistoryUnavailable>;
+    /// Up to `limit` events above `after`, in seq order.
+    async fn events_after(
+        &self,
+        auction_id: AuctionId,
+        after: Seq,
+        limit: u32,
+    ) -> Result<Vec<Publication>, HistoryUnavailable>;
+}
+
+/// A bid as it came in a WebSocket frame, already of the right form.
+#[derive(Debug, Clone)]
+pub struct BidFrame {
+    pub auction_id: AuctionId,
+    pub bid: crate::domain::PlaceBid,
+}
+
+/// Where sessions hand in bids. `app` plugs it in.
+#[async_trait]
+pub trait BidDesk: Send + Sync {
+    /// Checks the bidder's rate, places the bid and returns the whole `receipt` frame as JSON.
+    async fn place(&self, bidder: &Bidder, frame: BidFrame) -> String;
+}

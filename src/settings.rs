@@ -1,0 +1,328 @@
+//! Settings: built-in defaults, then a file, then the environment (`GAVEL__SECTION__KEY`).
+//!
+//! Every fault is found at once and named by its key; nothing starts with a faulty setting.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use serde::Deserialize;
+
+/// The built-in defaults, with each key's unit and reason.
+pub const DEFAULTS: &str = include_str!("../config/default.toml");
+
+/// One thing that is wrong with the settings.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fault {
+    /// `section.key`, or the file's name when it cannot be read at all.
+    pub key: String,
+    /// What is wrong and what would be right.
+    pub problem: String,
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{}: {}", self.key, self.problem)
+    }
+}
+
+/// All faults of the settings, at least one.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("the settings have faults:\n{}", .0.iter().map(|fault| format!("  {fault}")).collect::<Vec<_>>().join("\n"))]
+pub struct Faults(pub Vec<Fault>);
+
+/// Where committed data lives.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StoreUrl {
+    /// `sqlite:PATH`
+    Sqlite(PathBuf),
+}
+
+/// How events reach the sessions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BusUrl {
+    /// `memory:`
+    Memory,
+}
+
+/// When a bid is acknowledged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ack {
+    /// After it is on stable storage.
+    Committed,
+    /// From memory, before: a crash may lose what was acknowledged in the last few milliseconds.
+    Decided,
+}
+
+/// The settings, checked.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    pub listen: SocketAddr,
+    /// HTTP worker threads; 0 in the file means one for each core.
+    pub workers: usize,
+    /// Whether `X-Forwarded-For` names the client: only behind a proxy that sets it.
+    pub trust_forwarded: bool,
+    /// Origins besides our own from which state may be changed with a cookie.
+    pub allowed_origins: Vec<String>,
+    /// Whether the session cookie is marked `Secure`.
+    pub secure_cookie: bool,
+    pub store: StoreUrl,
+    pub bus: BusUrl,
+    pub ack: Ack,
+    pub limits: RateLimits,
+    /// Filter for the log, in `tracing`'s directive syntax.
+    pub log: String,
+}
+
+/// Rates, each a number in a time; `enabled = false` turns all of them off, and nothing else.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+pub struct RateLimits {
+    pub enabled: bool,
+    /// Bids of one user, over every transport.
+    pub bids_per_second: u32,
+    /// Sign-ins tried from one address.
+    pub sign_ins_per_minute: u32,
+    /// Sign-ups from one address.
+    pub sign_ups_per_minute: u32,
+    /// Other state-changing requests of one user or address.
+    pub writes_per_second: u32,
+    /// Reading requests from one address.
+    pub reads_per_second: u32,
+    /// New live streams from one address.
+    pub streams_per_minute: u32,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Raw {
+    http: RawHttp,
+    store: RawUrl,
+    bus: RawUrl,
+    engine: RawEngine,
+    limits: RateLimits,
+    log: RawLog,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawHttp {
+    listen: String,
+    workers: i64,
+    trust_forwarded: bool,
+    allowed_origins: Vec<String>,
+    secure_cookie: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawUrl {
+    url: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawEngine {
+    ack: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawLog {
+    filter: String,
+}
+
+impl Settings {
+    /// Reads the defaults, then `file` if given, then the environment.
+    ///
+    /// # Errors
+    /// All faults at once.
+    pub fn load(file: Option<&Path>) -> Result<Self, Faults> {
+        let mut builder =
+            config::Config::builder().add_source(config::File::from_str(DEFAULTS, config::FileFormat::Toml));
+        if let Some(path) = file {
+            builder = builder.add_source(config::File::from(path).format(config::FileFormat::Toml));
+        }
+        let environment = config::Environment::with_prefix("GAVEL")
+            .prefix_separator("__")
+            .separator("__")
+            .try_parsing(true)
+            .list_separator(",")
+            .with_list_parse_key("http.allowed_origins");
+        let merged = builder.add_source(environment).build().map_err(|error| {
+            let name = file.map_or_else(|| "settings".to_owned(), |path| path.display().to_string());
+            Faults(vec![Fault { key: name, problem: error.to_string() }])
+        })?;
+        Self::from_merged(&merged)
+    }
+
+    fn from_merged(merged: &config::Config) -> Result<Self, Faults> {
+        let mut faults = unknown_and_ill_typed(merged);
+        if !faults.is_empty() {
+            return Err(Faults(faults));
+        }
+        let raw: Raw = merged
+            .clone()
+            .try_deserialize()
+            .map_err(|error| Faults(vec![Fault { key: "settings".to_owned(), problem: error.to_string() }]))?;
+        let mut check = Check { faults: &mut faults };
+        let settings = Self {
+            listen: check
+                .parsed("http.listen", &raw.http.listen, "an address with a port, such as 127.0.0.1:8080")
+                .unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 0))),
+            workers: check.workers(raw.http.workers),
+            trust_forwarded: raw.http.trust_forwarded,
+            allowed_origins: check.origins(raw.http.allowed_origins),
+            secure_cookie: raw.http.secure_cookie,
+            store: check.store_url(&raw.store.url),
+            bus: check.bus_url(&raw.bus.url),
+            ack: check.ack(&raw.engine.ack),
+            limits: check.rates(raw.limits),
+            log: check.filter(raw.log.filter),
+        };
+        if faults.is_empty() { Ok(settings) } else { Err(Faults(faults)) }
+    }
+}
+
+struct Check<'a> {
+    faults: &'a mut Vec<Fault>,
+}
+
+impl Check<'_> {
+    fn fault(&mut self, key: &str, problem: String) {
+        self.faults.push(Fault { key: key.to_owned(), problem });
+    }
+
+    fn parsed<T: FromStr>(&mut self, key: &str, text: &str, right: &str) -> Option<T> {
+        let parsed = text.parse().ok();
+        if parsed.is_none() {
+            self.fault(key, format!("`{text}` is not {right}"));
+        }
+        parsed
+    }
+
+    fn workers(&mut self, workers: i64) -> usize {
+        match usize::try_from(workers) {
+            Ok(0) => std::thread::available_parallelism().map_or(2, usize::from),
+            Ok(workers) if workers <= 256 => workers,
+            _ => {
+                self.fault("http.workers", format!("{workers} is not a number from 0 (one for each core) to 256"));
+                1
+            }
+        }
+    }
+
+    fn origins(&mut self, origins: Vec<String>) -> Vec<String> {
+        for origin in &origins {
+            let host = origin.strip_prefix("https://").or_else(|| origin.strip_prefix("http://"));
+            if host.is_none_or(|host| host.is_empty() || host.contains('/')) {
+                self.fault(
+                    "http.allowed_origins",
+                    format!("`{origin}` is not an origin, such as https://auction.example"),
+                );
+            }
+        }
+        origins
+    }
+
+    fn store_url(&mut self, url: &str) -> StoreUrl {
+        let path = url.strip_prefix("sqlite:").unwrap_or_default();
+        if path.is_empty() {
+            self.fault("store.url", format!("`{url}` is not `sqlite:PATH`"));
+        }
+        StoreUrl::Sqlite(PathBuf::from(path))
+    }
+
+    fn bus_url(&mut self, url: &str) -> BusUrl {
+        if url != "memory:" {
+            self.fault("bus.url", format!("`{url}` is not `memory:`"));
+        }
+        BusUrl::Memory
+    }
+
+    fn ack(&mut self, ack: &str) -> Ack {
+        match ack {
+            "committed" => Ack::Committed,
+            "decided" => Ack::Decided,
+            _ => {
+                self.fault("engine.ack", format!("`{ack}` is not `committed` or `decided`"));
+                Ack::Committed
+            }
+        }
+    }
+
+    fn rates(&mut self, rates: RateLimits) -> RateLimits {
+        let all = [
+            ("limits.bids_per_second", rates.bids_per_second),
+            ("limits.sign_ins_per_minute", rates.sign_ins_per_minute),
+            ("limits.sign_ups_per_minute", rates.sign_ups_per_minute),
+            ("limits.writes_per_second", rates.writes_per_second),
+            ("limits.reads_per_second", rates.reads_per_second),
+            ("limits.streams_per_minute", rates.streams_per_minute),
+        ];
+        for (key, rate) in all {
+            if rate == 0 {
+                self.fault(
+                    key,
+                    "0 lets nothing through; give at least 1 (limits.enabled = false turns limits off)".to_owned(),
+                );
+            }
+        }
+        rates
+    }
+
+    fn filter(&mut self, filter: String) -> String {
+        if let Err(error) = tracing_subscriber::EnvFilter::try_new(&filter) {
+            self.fault("log.filter", format!("`{filter}` is not a log filter such as `info,gavel=debug`: {error}"));
+        }
+        filter
+    }
+}
+
+/// Compares every merged key with the defaults: a key that is not there is unknown; its type must fit.
+fn unknown_and_ill_typed(merged: &config::Config) -> Vec<Fault> {
+    let defaults = config::Config::builder()
+        .add_source(config::File::from_str(DEFAULTS, config::FileFormat::Toml))
+        .build()
+        .and_then(config::Config::try_deserialize::<serde_json::Value>);
+    let given = merged.clone().try_deserialize::<serde_json::Value>();
+    let (Ok(defaults), Ok(given)) = (defaults, given) else {
+        return vec![Fault { key: "settings".to_owned(), problem: "cannot be read as sections of keys".to_owned() }];
+    };
+    let mut faults = Vec::new();
+    compare("", &defaults, &given, &mut faults);
+    faults
+}
+
+fn compare(path: &str, right: &serde_json::Value, given: &serde_json::Value, faults: &mut Vec<Fault>) {
+    use serde_json::Value;
+    if let (Value::Object(right), Value::Object(given)) = (right, given) {
+        for (key, value) in given {
+            let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+            match right.get(key) {
+                Some(known) => compare(&path, known, value, faults),
+                None => faults.push(Fault {
+                    problem: format!(
+                        "is not a known key; known here: {}",
+                        right.keys().cloned().collect::<Vec<_>>().join(", ")
+                    ),
+                    key: path,
+                }),
+            }
+        }
+        return;
+    }
+    let (wanted, fits) = match right {
+        Value::Bool(_) => ("true or false", given.is_boolean()),
+        Value::Number(_) => {
+            ("a whole number, not negative", given.as_u64().is_some_and(|number| u32::try_from(number).is_ok()))
+        }
+        Value::String(_) => ("a text", given.is_string()),
+        Value::Array(_) => ("a list of texts", given.as_array().is_some_and(|list| list.iter().all(Value::is_string))),
+        Value::Object(_) => ("a section", false),
+        Value::Null => ("empty", given.is_null()),
+    };
+    if !fits {
+        faults.push(Fault { key: path.to_owned(), problem: format!("{given} is not {wanted}") });
+    }
+}
