@@ -1,6 +1,9 @@
+rust_i18n::i18n!("src/web/texts", fallback = "en");
+
 pub mod account;
 pub mod auction;
 pub mod bus;
+pub mod cli;
 pub mod clock;
 pub mod domain;
 pub mod http;
@@ -9,3 +12,4 @@ pub mod protocol;
 pub mod session;
 pub mod settings;
 pub mod store;
+pub mod web;

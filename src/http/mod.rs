@@ -8,6 +8,12 @@ use crate::clock::Clock;
 use crate::settings::Settings;
 use crate::store::Store;
 
+pub mod assets;
+pub mod auth;
+pub mod original;
+pub mod pages;
+pub mod picture;
+
 /// What handlers work with; one for the process, behind `web::Data`.
 pub struct Door {
     pub engine: Arc<Engine>,
