@@ -20,7 +20,7 @@ use crate::web::{Around, Card, Frame, IndexPage, JoinPage, MinePage, OwnBidRow, 
 /// Auctions on one page of the list.
 const CARDS: u32 = 24;
 /// Auctions that start soon, and ended ones, on the first page.
-const BESIDE: usize = 6;
+const BESIDE: u32 = 6;
 /// Bids of the history on one page of a room.
 const HISTORY_ROWS: i64 = 100;
 /// Of a reader's own things, how many are looked at.
@@ -59,7 +59,7 @@ async fn index_page(visit: &Visit) -> Result<IndexPage, Fault> {
 
 /// What starts soon, and what has just ended, newest first.
 async fn beside(store: &dyn Store, now: Timestamp) -> Result<(Vec<StoredAuction>, Vec<StoredAuction>), StoreError> {
-    let soon = ListQuery { state: StateFilter::Scheduled, now, after: None, limit: BESIDE as u32 };
+    let soon = ListQuery { state: StateFilter::Scheduled, now, after: None, limit: BESIDE };
     let mut upcoming = store.list_auctions(soon).await?;
     upcoming.sort_by_key(|auction| auction.terms.starts_at);
     let mut ended = Vec::new();
@@ -67,12 +67,12 @@ async fn beside(store: &dyn Store, now: Timestamp) -> Result<(Vec<StoredAuction>
     for back in [Span::from_secs(600), Span::from_secs(6 * 3_600), Span::from_secs(3 * 86_400)] {
         let after = Some((now.plus(Span(-back.0)), AuctionId(0)));
         ended = store.list_auctions(ListQuery { state: StateFilter::Closed, now, after, limit: 200 }).await?;
-        if ended.len() >= BESIDE {
+        if ended.len() >= BESIDE as usize {
             break;
         }
     }
     ended.reverse();
-    ended.truncate(BESIDE);
+    ended.truncate(BESIDE as usize);
     Ok((upcoming, ended))
 }
 

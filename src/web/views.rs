@@ -30,8 +30,8 @@ impl Frame {
     }
 
     /// The text of `key` with one value in it.
-    pub fn tv(&self, key: &'static str, name: &str, value: impl ToString) -> String {
-        texts::text_with(self.lang, key, &[(name, &value.to_string())])
+    pub fn tv(&self, key: &'static str, name: &str, value: &str) -> String {
+        texts::text_with(self.lang, key, &[(name, value)])
     }
 
     pub fn asset(&self, name: &str) -> String {
@@ -55,7 +55,7 @@ impl Frame {
         match count {
             0 => self.t("live.bids_none").into_owned(),
             1 => self.t("live.bids_one").into_owned(),
-            _ => self.tv("live.bids_many", "count", count),
+            _ => self.tv("live.bids_many", "count", &count.to_string()),
         }
     }
 
@@ -163,7 +163,7 @@ impl Standing {
             let Some(top) = &outcome.winner else { return say("neutral", frame.t("live.unsold")) };
             let amount = frame.money(top.amount, auction.terms.currency);
             if frame.is(top.bidder.id) {
-                return Self { mood: "won", text: frame.tv("live.you_won", "amount", amount) };
+                return Self { mood: "won", text: frame.tv("live.you_won", "amount", &amount) };
             }
             let values = [("nick", &*top.bidder.nick), ("amount", &*amount)];
             let text = texts::text_with(frame.lang, "live.sold_to", &values);
@@ -234,16 +234,16 @@ impl SellPage {
     /// Durations to choose from: seconds, their name and whether they are chosen.
     pub fn durations(&self) -> Vec<(&'static str, String, bool)> {
         let chosen = if self.fields.duration_s.is_empty() { "86400" } else { &self.fields.duration_s };
-        let minutes = |count| self.f.tv("sell.minutes", "count", count);
-        let hours = |count| self.f.tv("sell.hours", "count", count);
-        let days = |count| self.f.tv("sell.days", "count", count);
+        let minutes = |count: &str| self.f.tv("sell.minutes", "count", count);
+        let hours = |count: &str| self.f.tv("sell.hours", "count", count);
+        let days = |count: &str| self.f.tv("sell.days", "count", count);
         [
-            ("600", minutes(10)),
+            ("600", minutes("10")),
             ("3600", self.f.t("sell.hour").into_owned()),
-            ("21600", hours(6)),
+            ("21600", hours("6")),
             ("86400", self.f.t("sell.day").into_owned()),
-            ("259200", days(3)),
-            ("604800", days(7)),
+            ("259200", days("3")),
+            ("604800", days("7")),
         ]
         .into_iter()
         .map(|(seconds, name)| (seconds, name, seconds == chosen))
@@ -281,6 +281,36 @@ impl HistoryRow {
     }
 }
 
+/// What stands where bids are placed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Desk {
+    /// The reader is not signed in.
+    SignIn,
+    /// The reader sells.
+    Seller,
+    /// The form, which would be refused just now whatever is in it.
+    Off,
+    /// The form.
+    On,
+}
+
+impl Desk {
+    fn of(auction: &StoredAuction, frame: &Frame) -> Self {
+        let leads = auction.head.top.as_ref().is_some_and(|top| frame.is(top.bidder.id));
+        match &frame.user {
+            None => Self::SignIn,
+            Some(user) if user.id == auction.terms.seller => Self::Seller,
+            Some(_) if State::of(auction, frame.now) != State::Open => Self::Off,
+            Some(_) if leads && !auction.terms.rules.leader_may_raise => Self::Off,
+            Some(_) => Self::On,
+        }
+    }
+
+    pub fn has_form(self) -> bool {
+        matches!(self, Self::Off | Self::On)
+    }
+}
+
 /// `GET /good/{id}`
 #[derive(Template)]
 #[template(path = "room.html", config = "src/web/askama.toml")]
@@ -291,11 +321,7 @@ pub struct RoomPage {
     pub start_price: String,
     pub increment: String,
     pub standing: Standing,
-    /// Whether the bid form is there: signed in and not the seller.
-    pub may_bid: bool,
-    pub is_seller: bool,
-    /// Whether the form would be refused whatever is in it.
-    pub form_off: bool,
+    pub desk: Desk,
     pub min_next: String,
     pub min_next_text: String,
     pub step: String,
@@ -328,18 +354,13 @@ impl RoomPage {
     pub fn new(f: Frame, auction: &StoredAuction, around: Around<'_>, bid_id: String) -> Self {
         let currency = auction.terms.currency;
         let least = min_next(auction);
-        let is_seller = f.is(auction.terms.seller);
-        let leads = auction.head.top.as_ref().is_some_and(|top| f.is(top.bidder.id));
-        let open = State::of(auction, f.now) == State::Open;
         Self {
             card: Card::new(auction, &f),
             description: auction.description.to_string(),
             start_price: f.money(auction.terms.start_price, currency),
             increment: f.money(auction.terms.rules.min_increment, currency),
             standing: Standing::of(auction, &f, around.has_bid),
-            may_bid: f.user.is_some() && !is_seller,
-            is_seller,
-            form_off: !open || (leads && !auction.terms.rules.leader_may_raise),
+            desk: Desk::of(auction, &f),
             min_next: money::to_major(least, currency),
             min_next_text: f.money(least, currency),
             step: money::step(currency),

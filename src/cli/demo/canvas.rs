@@ -157,7 +157,7 @@ fn bounds(shape: Shape<'_>) -> (f32, f32, f32, f32) {
     let around = |(x, y): Point, (rx, ry): Point| (x - rx - 1.0, y - ry - 1.0, x + rx + 1.0, y + ry + 1.0);
     match shape {
         Shape::Ellipse { centre, radii } | Shape::Glow { centre, radii } => around(centre, radii),
-        Shape::Plate { centre, half, turn, .. } if turn == 0.0 => around(centre, half),
+        Shape::Plate { centre, half, turn: 0.0, .. } => around(centre, half),
         Shape::Plate { centre, half, .. } => {
             let reach = half.0.hypot(half.1);
             around(centre, (reach, reach))

@@ -148,7 +148,7 @@ pub(super) fn guitar() -> RgbImage {
 pub(super) fn bicycle() -> RgbImage {
     let mut c = Canvas::new(fade(0xcfe3e6, 0xeef2e6), fade(0xb9ae9b, 0x93876f), 470.0);
     for (x, top, width) in [(70.0, 210.0, 60.0), (190.0, 150.0, 52.0), (600.0, 180.0, 70.0), (735.0, 120.0, 60.0)] {
-        c.plate((x, (top + 470.0) / 2.0), (width, (470.0 - top) / 2.0), 3.0, fade(0xbfd3d3, 0xd5dfd6));
+        c.plate((x, f32::midpoint(top, 470.0)), (width, (470.0 - top) / 2.0), 3.0, fade(0xbfd3d3, 0xd5dfd6));
     }
     c.shadow((400.0, 512.0), (330.0, 22.0));
     let (rear, front) = ((236.0, 394.0), (566.0, 394.0));
