@@ -122,7 +122,7 @@ impl Rate {
     }
 
     fn take(&self, who: Who) -> Result<(), Duration> {
-        if self.checks.fetch_add(1, Ordering::Relaxed) % LIMITER_CHECKS_BETWEEN_SWEEPS == 0
+        if self.checks.fetch_add(1, Ordering::Relaxed).is_multiple_of(LIMITER_CHECKS_BETWEEN_SWEEPS)
             && self.buckets.len() > LIMITER_KEYS_UNSWEPT_MAX
         {
             self.buckets.retain_recent();

@@ -107,8 +107,7 @@ pub(super) struct AuctionsPage {
 }
 
 /// Lists auctions, soonest closing first.
-#[utoipa::path(get, path = "/api/v1/auctions", tag = "auctions", params(ListParams),
-    responses((status = 200, description = "A page of auctions", body = AuctionsPage), problems::Invalid))]
+#[utoipa::path(get, path = "/api/v1/auctions", tag = "auctions", responses((status = 200, description = "A page of auctions", body = AuctionsPage), problems::Invalid))]
 pub(super) async fn list(door: web::Data<Door>, params: web::Query<ListParams>) -> Result<HttpResponse, HttpError> {
     let now = door.clock.now();
     let Asked(query) = params.check(now)?;
@@ -183,16 +182,14 @@ async fn set_watched(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::http::given::faulty_fields;
     use crate::limits::PAGE_ITEMS_DEFAULT;
 
     const NOW: Timestamp = Timestamp(1);
 
     fn params(query: &str) -> Result<Asked, Vec<&'static str>> {
         let params = web::Query::<ListParams>::from_query(query).unwrap();
-        params.check(NOW).map_err(|error| match error {
-            HttpError::Invalid(faults) => faults.iter().map(|fault| fault.field).collect(),
-            other => panic!("{other}"),
-        })
+        params.check(NOW).map_err(|error| faulty_fields(&error))
     }
 
     #[test]

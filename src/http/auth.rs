@@ -6,7 +6,7 @@ use actix_web::cookie::time::Duration;
 use actix_web::cookie::{Cookie, SameSite};
 use actix_web::dev::Payload;
 use actix_web::http::header;
-use actix_web::{FromRequest, HttpRequest, web};
+use actix_web::{FromRequest, HttpRequest};
 use futures_util::future::LocalBoxFuture;
 use std::sync::Arc;
 
@@ -31,7 +31,7 @@ impl FromRequest for Caller {
     type Future = LocalBoxFuture<'static, Result<Self, HttpError>>;
 
     fn from_request(req: &HttpRequest, _payload: &mut Payload) -> Self::Future {
-        let door = Door::of(req).map(web::Data::clone);
+        let door = Door::of(req).cloned();
         let (token, by_cookie) = token(req);
         Box::pin(async move {
             let signed_in = match token {

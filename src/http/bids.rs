@@ -146,7 +146,7 @@ pub(super) struct BidsPage {
 
 /// Lists an auction's accepted bids in seq order.
 #[utoipa::path(get, path = "/api/v1/auctions/{id}/bids", tag = "bids",
-    params(("id" = String, Path, description = "The auction", pattern = "^[1-9][0-9]{0,17}$"), HistoryParams),
+    params(("id" = String, Path, description = "The auction", pattern = "^[1-9][0-9]{0,17}$")),
     responses((status = 200, description = "A page of bids", body = BidsPage), problems::NotFound, problems::Invalid))]
 pub(super) async fn history(
     door: web::Data<Door>,
@@ -170,15 +170,13 @@ pub(super) async fn history(
 mod tests {
     use super::*;
     use crate::domain::UserId;
+    use crate::http::given::faulty_fields;
 
     const ID: &str = r#""bid_id": "0199d5a0-7c1e-7000-8000-5b1f3c1d2e4f""#;
 
     fn check(json: &str) -> Result<PlaceBid, Vec<&'static str>> {
         let body: BidBody = serde_json::from_str(json).unwrap();
-        body.check(Bidder { id: UserId(1), nick: "ann".into() }).map_err(|error| match error {
-            HttpError::Invalid(faults) => faults.iter().map(|fault| fault.field).collect(),
-            other => panic!("{other}"),
-        })
+        body.check(Bidder { id: UserId(1), nick: "ann".into() }).map_err(|error| faulty_fields(&error))
     }
 
     #[test]

@@ -195,15 +195,13 @@ fn in_millis(at: Timestamp) -> Timestamp {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::http::given::faulty_fields;
 
     const NOW: Timestamp = Timestamp(1_764_000_000_000_999);
 
     fn check(json: &str) -> Result<NewAuction, Vec<&'static str>> {
         let body: NewAuctionBody = serde_json::from_str(json).unwrap();
-        body.check(UserId(7), NOW).map_err(|error| match error {
-            HttpError::Invalid(faults) => faults.iter().map(|fault| fault.field).collect(),
-            other => panic!("{other}"),
-        })
+        body.check(UserId(7), NOW).map_err(|error| faulty_fields(&error))
     }
 
     #[test]

@@ -6,6 +6,7 @@
 
 use actix_web::body::{BoxBody, EitherBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::uri::Authority;
 use actix_web::http::{Method, header};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpRequest, ResponseError};
@@ -59,7 +60,7 @@ pub fn origin_allowed(req: &HttpRequest, settings: &Settings) -> bool {
 
 /// Compares hosts, not schemes: behind a proxy the server does not know its own.
 fn is_own(origin: &str, req: &HttpRequest) -> bool {
-    let own = text(req, header::HOST).or_else(|| req.uri().authority().map(|authority| authority.as_str()));
+    let own = text(req, header::HOST).or_else(|| req.uri().authority().map(Authority::as_str));
     let host = origin.split_once("://").map(|(_, host)| host);
     own.zip(host).is_some_and(|(own, host)| own.eq_ignore_ascii_case(host))
 }
