@@ -1,25 +1,26 @@
-//! Bids: placing one, and an auction's history.
+//! Placing a bid, over HTTP and from a WebSocket frame alike.
 //!
-//! Placing is the hot path: a cached sign-in, one small body, one call of the engine, one struct
-//! written out.
+//! The hot path: a cached sign-in, one small body, one call of the engine, one struct written out.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use actix_web::{HttpResponse, web};
 use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::auth::SignedInUser;
-use super::extract::{AuctionRef, digits, limit};
+use super::extract::AuctionRef;
 use super::given::{Faults, Given};
 use super::openapi::problems;
-use super::{Door, HttpError};
-use crate::account::{Limited, Who, fields};
-use crate::auction::Answer;
-use crate::domain::{AuctionId, BidId, Bidder, Money, PlaceBid, Seq};
+use super::problem::{Code, FieldFault};
+use super::{Door, HttpError, problem_of};
+use crate::account::{Limited, Limiter, Who, fields};
+use crate::auction::{Answer, Engine};
+use crate::domain::{AuctionId, BidId, Bidder, Money, PlaceBid, UserId};
 use crate::limits::MESSAGE_CHARS_MAX;
-use crate::protocol::client::{BidView, ReceiptView};
+use crate::protocol::client::{ReceiptView, RejectionFacts, bid_id_text};
 
 /// A bid as its bidder sends it.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -72,18 +73,24 @@ pub fn message(text: &str) -> Result<Option<Arc<str>>, String> {
     fields::line(text, MESSAGE_CHARS_MAX).map(|line| Some(line.into()))
 }
 
-/// Places a bid for its bidder: over HTTP, from the page's form and from a WebSocket frame alike.
+/// Places a bid, at `bidder`'s rate: over HTTP, from the page's form and from a WebSocket frame alike.
 ///
 /// # Errors
 /// The bidder's rate is used up, the message is not of the right form, or the engine gave no answer. A
 /// refusal is no error but an [`Answer`].
-pub async fn place_bid_checked(door: &Door, auction_id: AuctionId, bid: PlaceBid) -> Result<Answer, HttpError> {
-    door.limit(Limited::Bid, Who::User(bid.bidder.id))?;
+pub async fn place_bid_checked(
+    engine: &Arc<Engine>,
+    limiter: &Limiter,
+    bidder: UserId,
+    auction_id: AuctionId,
+    bid: PlaceBid,
+) -> Result<Answer, HttpError> {
+    limiter.check(Limited::Bid, Who::User(bidder)).map_err(HttpError::RateLimited)?;
     let kept = match bid.message.as_deref() {
         Some(text) => message(text).map_err(|problem| HttpError::invalid("message", problem))?,
         None => None,
     };
-    Ok(door.engine.place_bid(auction_id, PlaceBid { message: kept, ..bid }).await?)
+    Ok(engine.place_bid(auction_id, PlaceBid { message: kept, ..bid }).await?)
 }
 
 /// Places a bid.
@@ -100,76 +107,86 @@ pub(super) async fn place(
     AuctionRef(auction_id): AuctionRef,
     body: web::Json<BidBody>,
 ) -> Result<HttpResponse, HttpError> {
-    let bid = body.into_inner().check(user.0.user.bidder())?;
-    let answer = place_bid_checked(&door, auction_id, bid).await?;
+    let user = &user.0.user;
+    let bid = body.into_inner().check(user.bidder())?;
+    let answer = place_bid_checked(&door.engine, &door.limiter, user.id, auction_id, bid).await?;
     let receipt = answer.outcome.map_err(HttpError::Rejected)?;
     let mut response = if answer.repeated { HttpResponse::Ok() } else { HttpResponse::Created() };
     Ok(response.json(ReceiptView::from(&receipt)))
 }
 
-/// Which part of the history.
-#[derive(Debug, Default, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-pub(super) struct HistoryParams {
-    /// Bids with a higher seq; from the first when left out.
-    #[param(value_type = Option<i64>, minimum = 0)]
-    after_seq: Option<String>,
-    /// Items on a page; 50 when left out.
-    #[param(value_type = Option<u32>, minimum = 1, maximum = 1000)]
-    limit: Option<String>,
+/// The answer to a bid that came in a WebSocket frame.
+#[derive(Debug, Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+enum Frame {
+    #[serde(rename = "receipt")]
+    Accepted(ReceiptView),
+    #[serde(rename = "receipt")]
+    Rejected(Refusal),
 }
 
-impl HistoryParams {
-    fn check(&self) -> Result<(Seq, u32), HttpError> {
-        let mut faults = Faults::default();
-        let after = match self.after_seq.as_deref() {
-            Some(text) => {
-                let problem = || "must be a seq: a number from 0".to_owned();
-                faults.checked("after_seq", digits(text).map(Seq).ok_or_else(problem))
-            }
-            None => Some(Seq::ZERO),
-        };
-        let limit = limit(&mut faults, self.limit.as_deref());
-        faults.or(after.map(|after| (after, limit)))
+/// What a refused bidder is told in a frame: as over HTTP.
+#[derive(Debug, Serialize)]
+struct Refusal {
+    /// Always `rejected`.
+    status: &'static str,
+    bid_id: String,
+    auction_id: String,
+    code: Code,
+    detail: Cow<'static, str>,
+    retryable: bool,
+    /// Whole seconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retry_after: Option<u64>,
+    #[serde(flatten)]
+    facts: RejectionFacts,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    errors: Vec<FieldFault>,
+}
+
+/// Places a bid that came in a WebSocket frame and returns the whole `receipt` frame.
+pub async fn receipt_frame(
+    engine: &Arc<Engine>,
+    limiter: &Limiter,
+    bidder: UserId,
+    auction_id: AuctionId,
+    bid: PlaceBid,
+) -> String {
+    let bid_id = bid.bid_id;
+    let answer = place_bid_checked(engine, limiter, bidder, auction_id, bid).await;
+    let frame = match answer.and_then(|answer| answer.outcome.map_err(HttpError::Rejected)) {
+        Ok(receipt) => Frame::Accepted(ReceiptView::from(&receipt)),
+        Err(error) => Frame::Rejected(refusal(auction_id, bid_id, &error)),
+    };
+    serde_json::to_string(&frame).unwrap_or_else(|error| {
+        tracing::error!(%error, "a receipt could not be written out");
+        String::new()
+    })
+}
+
+fn refusal(auction_id: AuctionId, bid_id: BidId, error: &HttpError) -> Refusal {
+    let problem = problem_of(error);
+    Refusal {
+        status: "rejected",
+        bid_id: bid_id_text(bid_id),
+        auction_id: auction_id.to_string(),
+        code: problem.code,
+        detail: problem.detail,
+        retryable: problem.code.retryable(),
+        retry_after: problem.retry_after_s,
+        facts: problem.facts,
+        errors: problem.errors,
     }
-}
-
-/// A page of an auction's accepted bids.
-#[derive(Debug, Serialize, ToSchema)]
-pub(super) struct BidsPage {
-    /// In seq order. May hold fewer than asked for before the end, where other events lie between bids.
-    items: Vec<BidView>,
-    /// For the next page; null on the last.
-    next_after_seq: Option<i64>,
-}
-
-/// Lists an auction's accepted bids in seq order.
-#[utoipa::path(get, path = "/api/v1/auctions/{id}/bids", tag = "bids",
-    params(("id" = String, Path, description = "The auction", pattern = "^[1-9][0-9]{0,17}$")),
-    responses((status = 200, description = "A page of bids", body = BidsPage), problems::NotFound, problems::Invalid))]
-pub(super) async fn history(
-    door: web::Data<Door>,
-    AuctionRef(auction_id): AuctionRef,
-    params: web::Query<HistoryParams>,
-) -> Result<HttpResponse, HttpError> {
-    let (after, limit) = params.check()?;
-    let wanted = usize::try_from(limit).unwrap_or(usize::MAX);
-    let events = door.store.events_after(auction_id, after, limit.saturating_add(1)).await?;
-    if events.is_empty() {
-        door.store.auction(auction_id).await?.ok_or(HttpError::NotFound)?;
-    }
-    let shown = &events[..events.len().min(wanted)];
-    let items = shown.iter().filter_map(BidView::new).collect();
-    let goes_on = events[shown.len()..].iter().any(|stored| BidView::new(stored).is_some());
-    let next_after_seq = shown.last().filter(|_| goes_on).map(|last| last.event.seq.0);
-    Ok(HttpResponse::Ok().json(BidsPage { items, next_after_seq }))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use serde_json::json;
+
     use super::*;
-    use crate::domain::UserId;
+    use crate::domain::Rejection;
     use crate::http::given::faulty_fields;
 
     const ID: &str = r#""bid_id": "0199d5a0-7c1e-7000-8000-5b1f3c1d2e4f""#;
@@ -201,11 +218,18 @@ mod tests {
     }
 
     #[test]
-    fn a_history_is_read_from_a_seq_on() {
-        let check = |query: &str| web::Query::<HistoryParams>::from_query(query).unwrap().check();
-        assert_eq!(check("after_seq=41&limit=2").unwrap(), (Seq(41), 2));
-        for wrong in ["after_seq=-1", "after_seq=", "after_seq=x", "limit=0", "after_seq=9223372036854775808"] {
-            assert!(check(wrong).is_err(), "{wrong}");
-        }
+    fn a_refusal_in_a_frame_says_what_it_would_say_over_http() {
+        let low = Rejection::TooLow { min_next: Money::new(12).unwrap(), top: None };
+        let frame = |error| serde_json::to_value(Frame::Rejected(refusal(AuctionId(7), BidId(1), &error))).unwrap();
+        assert_eq!(
+            frame(HttpError::Rejected(low)),
+            json!({
+                "type": "receipt", "status": "rejected", "bid_id": "00000000-0000-0000-0000-000000000001",
+                "auction_id": "7", "code": "too_low", "detail": "The bid must be at least `min_next`.",
+                "retryable": false, "min_next": 12, "top": null,
+            })
+        );
+        let limited = frame(HttpError::RateLimited(Duration::from_millis(1_500)));
+        assert_eq!((&limited["code"], &limited["retry_after"]), (&json!("rate_limited"), &json!(2)));
     }
 }

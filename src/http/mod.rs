@@ -25,6 +25,7 @@ pub mod error;
 pub mod extract;
 pub mod given;
 mod health;
+mod history;
 pub mod images;
 pub mod new_auction;
 pub mod openapi;
@@ -34,7 +35,7 @@ pub mod problem;
 mod time;
 mod users;
 
-pub use bids::place_bid_checked;
+pub use bids::{place_bid_checked, receipt_frame};
 pub use error::{HttpError, problem_of};
 pub use origin::origin_allowed;
 
@@ -52,7 +53,6 @@ pub struct Door {
 /// The route table.
 pub fn routes(cfg: &mut web::ServiceConfig) {
     let api = scope("/v1")
-        // streams: .configure(streams::api)
         .service(at("/users", "POST").route(post().to(users::sign_up)))
         .service(at("/sessions", "POST").route(post().to(users::sign_in)))
         .service(at("/sessions/current", "DELETE").route(delete().to(users::sign_out)))
@@ -66,13 +66,14 @@ pub fn routes(cfg: &mut web::ServiceConfig) {
                 .route(delete().to(auctions::unwatch)),
         )
         .service(
-            at("/auctions/{id}/bids", "GET, HEAD, POST").route(post().to(bids::place)).route(read().to(bids::history)),
+            at("/auctions/{id}/bids", "GET, HEAD, POST").route(post().to(bids::place)).route(read().to(history::list)),
         )
         .service(at("/time", "GET, HEAD").route(read().to(time::now)));
 
     cfg.configure(extract::bounds).service(
         scope("")
             .wrap(from_fn(origin::check))
+            // streams: .configure(streams::configure), before the scope that covers their addresses
             .service(
                 scope("/api")
                     .wrap(from_fn(address::limit_reads))
@@ -85,7 +86,6 @@ pub fn routes(cfg: &mut web::ServiceConfig) {
             .service(at("/readyz", "GET, HEAD").route(read().to(health::ready)))
             .service(at("/metrics", "GET, HEAD").route(read().to(health::metrics)))
             .service(at("/img/{id}", "GET, HEAD").route(read().to(images::serve)))
-            // streams: .configure(streams::clock)
             // original: .configure(original::routes)
             // pages: .configure(pages::routes)
             .default_service(to(nowhere)),

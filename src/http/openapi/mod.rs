@@ -13,7 +13,7 @@ use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use super::auth::SESSION_COOKIE;
 use super::problem::{Code, FieldFault, ProblemBody};
-use super::{HttpError, at, auctions, bids, health, images, read, time, users};
+use super::{HttpError, at, auctions, bids, health, history, images, read, time, users};
 
 pub mod problems;
 mod streams;
@@ -24,7 +24,7 @@ mod streams;
     paths(
         users::sign_up, users::sign_in, users::sign_out, users::me, images::upload,
         auctions::create, auctions::list, auctions::show, auctions::watch, auctions::unwatch,
-        bids::place, bids::history, time::now,
+        bids::place, history::list, time::now,
         streams::auction_events, streams::events, streams::websocket, streams::server_clock,
         health::up, health::ready, health::metrics,
     ),

@@ -15,7 +15,8 @@ use super::problems;
         ("after_seq" = Option<i64>, Query, description = "The newest seq that the client has", minimum = 0),
         ("Last-Event-ID" = Option<String>, Header, description = "The id of the last event received")),
     responses((status = 200, description = "Events without end", body = String, content_type = "text/event-stream"),
-        problems::NotFound, problems::Invalid))]
+        problems::Unauthenticated, problems::NotFound, problems::Invalid),
+    security((), ("bearer" = []), ("cookie" = [])))]
 pub(super) fn auction_events() {}
 
 /// Follows many auctions by server-sent events on one connection.
@@ -23,7 +24,8 @@ pub(super) fn auction_events() {}
     params(("auctions" = String, Query, description = "Up to 100 ids with commas between them", pattern = "^[1-9][0-9]{0,17}(,[1-9][0-9]{0,17}){0,99}$"),
         ("Last-Event-ID" = Option<String>, Header, description = "The id of the last event received")),
     responses((status = 200, description = "Events without end", body = String, content_type = "text/event-stream"),
-        problems::NotFound, problems::Invalid))]
+        problems::Unauthenticated, problems::NotFound, problems::Invalid),
+    security((), ("bearer" = []), ("cookie" = [])))]
 pub(super) fn events() {}
 
 /// Follows auctions and bids over a WebSocket: text frames, one JSON object each, `type` first.
@@ -33,7 +35,7 @@ pub(super) fn events() {}
 /// `extended`, `closed`, `receipt`, `tick`, `pong`, `error`.
 #[utoipa::path(get, path = "/api/v1/ws", tag = "streams",
     responses((status = 101, description = "The connection is now a WebSocket"),
-        (status = 400, description = "Not a WebSocket handshake"), problems::ForbiddenOrigin),
+        (status = 400, description = "Not a WebSocket handshake"), problems::Unauthenticated, problems::ForbiddenOrigin),
     security((), ("bearer" = []), ("cookie" = [])))]
 pub(super) fn websocket() {}
 
