@@ -81,11 +81,11 @@ pub(super) fn bearer(req: &HttpRequest) -> Option<&str> {
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
-/// The cookie that carries `issued`.
+/// The cookie that carries `issued`, for as long as it lasts (whole seconds, the last one begun counts).
 #[must_use]
 pub fn session_cookie(issued: &Issued, settings: &Settings, now: Timestamp) -> Cookie<'static> {
-    let life = Duration::microseconds(issued.expires_at.since(now).0);
-    cookie(issued.token.clone(), settings, life)
+    let life_s = issued.expires_at.since(now).0.saturating_add(999_999) / 1_000_000;
+    cookie(issued.token.clone(), settings, Duration::seconds(life_s))
 }
 
 /// The cookie that makes a browser forget its session.
@@ -132,7 +132,7 @@ mod tests {
         let settings = Settings { secure_cookie: true, ..Settings::load(None).unwrap() };
         let user = User { id: UserId(1), email: "a@b".into(), nick: "a".into() };
         let issued = Issued { token: "abc".to_owned(), expires_at: Timestamp(0).plus(Span::from_secs(60)), user };
-        let cookie = session_cookie(&issued, &settings, Timestamp(0)).to_string();
+        let cookie = session_cookie(&issued, &settings, Timestamp(1)).to_string();
         assert_eq!(cookie, "gavel_session=abc; HttpOnly; SameSite=Lax; Secure; Path=/; Max-Age=60");
         assert!(removal_cookie(&settings).to_string().contains("Max-Age=0"));
     }

@@ -6,7 +6,8 @@
 use std::sync::Arc;
 
 use actix_web::guard::{Any, Get, Head};
-use actix_web::middleware::from_fn;
+use actix_web::http::header::CACHE_CONTROL;
+use actix_web::middleware::{DefaultHeaders, from_fn};
 use actix_web::web::{delete, post, put, scope, to};
 use actix_web::{HttpRequest, HttpResponse, Resource, Route, web};
 
@@ -53,6 +54,7 @@ pub struct Door {
 /// The route table.
 pub fn routes(cfg: &mut web::ServiceConfig) {
     let api = scope("/v1")
+        .wrap(DefaultHeaders::new().add((CACHE_CONTROL, "no-store")))
         .service(at("/users", "POST").route(post().to(users::sign_up)))
         .service(at("/sessions", "POST").route(post().to(users::sign_in)))
         .service(at("/sessions/current", "DELETE").route(delete().to(users::sign_out)))
