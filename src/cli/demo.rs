@@ -5,10 +5,15 @@
 mod canvas;
 mod pictures;
 
+use std::sync::Arc;
+
+use uuid::Uuid;
+
 use crate::account::{AccountError, Accounts, User};
+use crate::auction::{BidError, Engine};
 use crate::clock::Clock;
-use crate::domain::{AuctionId, Currency, Money, Rules, Span, Terms, Timestamp};
-use crate::http::picture::{PictureError, reencode};
+use crate::domain::{AuctionId, BidId, Currency, Money, PlaceBid, Rules, Span, Terms, Timestamp};
+use crate::http::picture::{Picture, PictureError, reencode};
 use crate::store::{NewAuction, Store, StoreError};
 
 /// The demo users' password.
@@ -26,9 +31,14 @@ pub enum DemoError {
     Encoding(#[from] image::ImageError),
     #[error("demo picture: {0}")]
     Picture(#[from] PictureError),
+    #[error("demo bid: {0}")]
+    Bid(#[from] BidError),
     #[error(transparent)]
     Store(#[from] StoreError),
 }
+
+/// A bid: whether it is ann's (else bob's), its amount and its message.
+type DemoBid = (bool, i64, &'static str);
 
 struct Item {
     title: &'static str,
@@ -39,6 +49,7 @@ struct Item {
     min_increment: i64,
     starts_in: Span,
     ends_in: Span,
+    bids: &'static [DemoBid],
 }
 
 const MINUTE: i64 = 60;
@@ -56,6 +67,7 @@ const ITEMS: [Item; 8] = [
         min_increment: 1_000,
         starts_in: Span(0),
         ends_in: Span::from_secs(2 * MINUTE),
+        bids: &[(false, 125_000, "어릴 때 쓰던 카메라네요")],
     },
     Item {
         title: "청자 화병 · Celadon vase",
@@ -67,6 +79,7 @@ const ITEMS: [Item; 8] = [
         min_increment: 5_000,
         starts_in: Span(0),
         ends_in: Span::from_secs(5 * MINUTE),
+        bids: &[(true, 310_000, "색이 참 곱네요"), (false, 325_000, ""), (true, 350_000, "양보 못 합니다")],
     },
     Item {
         title: "어쿠스틱 기타 · Acoustic guitar, cedar top",
@@ -77,6 +90,7 @@ const ITEMS: [Item; 8] = [
         min_increment: 500,
         starts_in: Span(0),
         ends_in: Span::from_secs(10 * MINUTE),
+        bids: &[(false, 25_000, ""), (true, 27_500, "For my sister's birthday")],
     },
     Item {
         title: "클래식 자전거 · Steel city bicycle",
@@ -87,6 +101,7 @@ const ITEMS: [Item; 8] = [
         min_increment: 500,
         starts_in: Span(0),
         ends_in: Span::from_secs(45 * MINUTE),
+        bids: &[],
     },
     Item {
         title: "기계식 손목시계 · Hand-wound watch, 36 mm",
@@ -97,6 +112,7 @@ const ITEMS: [Item; 8] = [
         min_increment: 1_000,
         starts_in: Span(0),
         ends_in: Span::from_secs(3 * HOUR),
+        bids: &[(true, 97_000, ""), (false, 101_000, "")],
     },
     Item {
         title: "턴테이블 · Belt-drive turntable",
@@ -107,6 +123,7 @@ const ITEMS: [Item; 8] = [
         min_increment: 250,
         starts_in: Span(0),
         ends_in: Span::from_secs(26 * HOUR),
+        bids: &[(true, 16_000, "")],
     },
     Item {
         title: "유화 ‘산 너머 해’ · Oil painting, framed",
@@ -117,6 +134,7 @@ const ITEMS: [Item; 8] = [
         min_increment: 100,
         starts_in: Span(0),
         ends_in: Span::from_secs(6 * DAY),
+        bids: &[],
     },
     Item {
         title: "책상 스탠드 · Brass desk lamp",
@@ -127,6 +145,7 @@ const ITEMS: [Item; 8] = [
         min_increment: 100,
         starts_in: Span::from_secs(15 * MINUTE),
         ends_in: Span::from_secs(DAY),
+        bids: &[],
     },
 ];
 
@@ -134,26 +153,43 @@ const ITEMS: [Item; 8] = [
 ///
 /// # Errors
 /// The first thing that could not be stored; what was stored before stays.
-pub async fn fill(store: &dyn Store, clock: &Clock, accounts: &Accounts) -> Result<bool, DemoError> {
+pub async fn fill(
+    store: &dyn Store,
+    accounts: &Accounts,
+    engine: &Arc<Engine>,
+    clock: &Clock,
+) -> Result<bool, DemoError> {
     if !is_empty(store).await? {
         return Ok(false);
     }
     let [seller, ann, bob] = USERS;
     let seller = accounts.sign_up(seller.0, seller.1, PASSWORD).await?;
-    for (email, nick) in [ann, bob] {
-        accounts.sign_up(email, nick, PASSWORD).await?;
-    }
+    let ann = accounts.sign_up(ann.0, ann.1, PASSWORD).await?;
+    let bob = accounts.sign_up(bob.0, bob.1, PASSWORD).await?;
     let mut drawn = Vec::with_capacity(ITEMS.len());
     for item in &ITEMS {
-        drawn.push(reencode(pictures::encode(&(item.draw)())?).await?);
+        drawn.push(reencode(&pictures::encode(&(item.draw)())?)?);
     }
     // Taken after the drawing, so that the shortest auction has its whole two minutes.
     let now = clock.now();
-    for (item, (image_id, image)) in ITEMS.iter().zip(drawn) {
+    for (item, Picture { id: image_id, image }) in ITEMS.iter().zip(drawn) {
         store.put_image(&image_id, image, seller.id, now).await?;
-        store.create_auction(item.auction(&seller, image_id, now)).await?;
+        let stored = store.create_auction(item.auction(&seller, image_id, now)).await?;
+        engine.auction_created(&stored);
+        for bid in item.bids {
+            engine.place_bid(stored.id, demo_bid(bid, &ann, &bob)).await?;
+        }
     }
     Ok(true)
+}
+
+fn demo_bid((is_anns, amount, message): &DemoBid, ann: &User, bob: &User) -> PlaceBid {
+    PlaceBid {
+        bid_id: BidId(Uuid::new_v4().as_u128()),
+        bidder: if *is_anns { ann } else { bob }.bidder(),
+        amount: Money::new(*amount).unwrap_or(Money::ZERO),
+        message: Some(*message).filter(|text| !text.is_empty()).map(Arc::from),
+    }
 }
 
 async fn is_empty(store: &dyn Store) -> Result<bool, StoreError> {
@@ -189,10 +225,9 @@ impl Item {
 #[cfg(test)]
 mod tests {
     use std::collections::HashSet;
-    use std::sync::Arc;
 
     use super::*;
-    use crate::domain::UserId;
+    use crate::domain::{Auction, Command, Head, UserId};
     use crate::limits::{DESCRIPTION_CHARS_MAX, TITLE_CHARS_MAX};
 
     #[test]
@@ -205,6 +240,21 @@ mod tests {
             assert_eq!(auction.terms.currency.code(), item.currency);
             assert_eq!(auction.terms.start_price.minor(), item.start_price);
             assert!(auction.terms.starts_at < auction.terms.ends_at);
+        }
+    }
+
+    #[test]
+    fn every_demo_bid_is_accepted() {
+        let user = |id, nick: &str| User { id: UserId(id), email: Arc::from("x@x.test"), nick: Arc::from(nick) };
+        let (seller, ann, bob) = (user(1, "seller"), user(2, "ann"), user(3, "bob"));
+        for item in &ITEMS {
+            let terms = item.auction(&seller, String::new(), Timestamp(0)).terms;
+            let mut auction = Auction::new(terms, Head::EMPTY);
+            for (at, bid) in item.bids.iter().enumerate() {
+                let now = Timestamp(1 + i64::try_from(at).unwrap());
+                let event = auction.decide(Command::Bid(demo_bid(bid, &ann, &bob)), now).unwrap();
+                auction.apply(&event);
+            }
         }
     }
 

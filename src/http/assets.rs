@@ -10,7 +10,7 @@ const FOREVER: &str = "public, max-age=31536000, immutable";
 const ASK_AGAIN: &str = "no-cache";
 
 /// One file.
-pub async fn serve(request: HttpRequest, path: web::Path<(String, String)>) -> HttpResponse {
+pub(super) async fn serve(request: HttpRequest, path: web::Path<(String, String)>) -> HttpResponse {
     let (hash, name) = path.into_inner();
     let Some((file, current)) = asset(&hash, &name) else {
         return HttpResponse::NotFound().content_type("text/plain; charset=utf-8").body("not found");

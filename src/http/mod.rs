@@ -8,7 +8,7 @@ use std::sync::Arc;
 use actix_web::guard::{Any, Get, Head};
 use actix_web::http::header::CACHE_CONTROL;
 use actix_web::middleware::{DefaultHeaders, from_fn};
-use actix_web::web::{delete, post, put, scope, to};
+use actix_web::web::{delete, get, post, put, scope, to};
 use actix_web::{HttpRequest, HttpResponse, Resource, Route, web};
 
 use crate::account::{Accounts, Limited, Limiter, Who};
@@ -18,6 +18,7 @@ use crate::settings::Settings;
 use crate::store::{Store, StoreError};
 
 pub mod address;
+mod assets;
 pub mod auctions;
 pub mod auth;
 pub mod bids;
@@ -31,6 +32,8 @@ pub mod images;
 pub mod new_auction;
 pub mod openapi;
 pub mod origin;
+pub mod original;
+pub mod pages;
 pub mod picture;
 pub mod problem;
 mod time;
@@ -39,12 +42,6 @@ mod users;
 pub use bids::{place_bid_checked, receipt_frame};
 pub use error::{HttpError, problem_of};
 pub use origin::origin_allowed;
-
-pub mod assets;
-pub mod auth;
-pub mod original;
-pub mod pages;
-pub mod picture;
 
 /// What handlers work with; one for the process, behind `web::Data`.
 pub struct Door {
@@ -94,9 +91,23 @@ pub fn routes(cfg: &mut web::ServiceConfig) {
             .service(at("/readyz", "GET, HEAD").route(read().to(health::ready)))
             .service(at("/metrics", "GET, HEAD").route(read().to(health::metrics)))
             .service(at("/img/{id}", "GET, HEAD").route(read().to(images::serve)))
-            // original: .configure(original::routes)
-            // pages: .configure(pages::routes)
-            .default_service(to(nowhere)),
+            .service(at("/assets/{hash}/{file}", "GET, HEAD").route(read().to(assets::serve)))
+            .service(at("/", "GET, HEAD").route(read().to(pages::index)))
+            .service(at("/join", "GET, HEAD").route(read().to(pages::join)))
+            .service(at("/list", "GET, HEAD").route(read().to(pages::mine)))
+            .service(
+                at("/good", "GET, HEAD, POST").route(read().to(pages::new_item)).route(post().to(original::post_item)),
+            )
+            .service(at("/good/{id}", "GET, HEAD").route(read().to(pages::room)))
+            .service(at("/good/{id}/bid", "POST").route(post().to(original::place_bid)))
+            .service(at("/auth/join", "POST").route(post().to(original::join)))
+            .service(at("/auth/login", "POST").route(post().to(original::login)))
+            .service(
+                at("/auth/logout", "GET, POST")
+                    .route(get().to(original::logout_by_get))
+                    .route(post().to(original::logout)),
+            )
+            .default_service(to(pages::nowhere)),
     );
 }
 

@@ -13,13 +13,14 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Deserialize;
 
 pub use bid::place as place_bid;
-pub use item::{FormFault, NewAuctionForm, create_auction, post as post_item};
+pub use item::{NewAuctionForm, create_auction, post as post_item};
 pub use texts::{SIGN_IN_NEEDED, with_note};
 
 use super::Door;
-use super::auth::{Caller, client_address, ended_cookie, session_cookie};
+use super::address::ClientAddress;
+use super::auth::{Caller, removal_cookie, session_cookie};
 use super::pages::redirect;
-use crate::account::{Issued, Limited, Who};
+use crate::account::{Issued, Limited};
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
@@ -39,11 +40,15 @@ struct LoginFields {
 }
 
 /// `POST /auth/join`: signs up, and in. The original's field `money` is taken and ignored.
-pub async fn join(door: web::Data<Door>, request: HttpRequest, payload: web::Bytes) -> HttpResponse {
+pub async fn join(
+    door: web::Data<Door>,
+    client: ClientAddress,
+    request: HttpRequest,
+    payload: web::Bytes,
+) -> HttpResponse {
     let back = |message: &str| redirect(&with_note("/join", "error", message));
     let Some(fields) = body::read::<JoinFields>(&request, &payload) else { return back(texts::INVALID) };
-    let who = Who::Address(client_address(&request, &door.settings));
-    if door.limiter.check(Limited::SignUp, who).is_err() {
+    if door.limiter.check(Limited::SignUp, client.who()).is_err() {
         return back(texts::RATE_LIMITED);
     }
     if let Err(error) = door.accounts.sign_up(&fields.email, &fields.nick, &fields.password).await {
@@ -57,7 +62,12 @@ pub async fn join(door: web::Data<Door>, request: HttpRequest, payload: web::Byt
 }
 
 /// `POST /auth/login`: one text whether the address or the password is wrong.
-pub async fn login(door: web::Data<Door>, request: HttpRequest, payload: web::Bytes) -> HttpResponse {
+pub async fn login(
+    door: web::Data<Door>,
+    client: ClientAddress,
+    request: HttpRequest,
+    payload: web::Bytes,
+) -> HttpResponse {
     let Some(fields) = body::read::<LoginFields>(&request, &payload) else {
         return redirect(&with_note("/", "error", texts::INVALID));
     };
@@ -66,8 +76,7 @@ pub async fn login(door: web::Data<Door>, request: HttpRequest, payload: web::By
         Some(next) => redirect(&with_note(next, "loginError", message)),
         None => redirect(&with_note("/", "error", message)),
     };
-    let who = Who::Address(client_address(&request, &door.settings));
-    if door.limiter.check(Limited::SignIn, who).is_err() {
+    if door.limiter.check(Limited::SignIn, client.who()).is_err() {
         return back(texts::RATE_LIMITED);
     }
     match door.accounts.sign_in(&fields.email, &fields.password).await {
@@ -78,7 +87,7 @@ pub async fn login(door: web::Data<Door>, request: HttpRequest, payload: web::By
 
 fn welcome(door: &Door, issued: &Issued, to: &str) -> HttpResponse {
     let mut response = redirect(to);
-    if let Err(error) = response.add_cookie(&session_cookie(&door.settings, issued)) {
+    if let Err(error) = response.add_cookie(&session_cookie(issued, &door.settings, door.clock.now())) {
         tracing::error!(%error, "the session cookie could not be written");
     }
     response
@@ -92,14 +101,14 @@ fn is_own_path(path: &str) -> bool {
 
 /// `POST /auth/logout`: the button of our pages.
 pub async fn logout(door: web::Data<Door>, caller: Caller) -> HttpResponse {
-    if let Some(signed_in) = caller.0
+    if let Some(signed_in) = caller.signed_in
         && let Err(error) = door.accounts.sign_out(signed_in.token).await
     {
         tracing::error!(%error, "a sign-in could not be ended");
         return redirect(&with_note("/", "error", texts::TRY_LATER));
     }
     let mut response = redirect("/");
-    if let Err(error) = response.add_cookie(&ended_cookie(&door.settings)) {
+    if let Err(error) = response.add_cookie(&removal_cookie(&door.settings)) {
         tracing::error!(%error, "the session cookie could not be removed");
     }
     response

@@ -5,12 +5,15 @@ mod visit;
 
 use std::collections::HashSet;
 
-use actix_web::{HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse, ResponseError as _};
 use uuid::Uuid;
 
-pub use response::{Fault, fault_page, html, redirect};
-pub use visit::{Visit, parse_cursor};
+pub use response::{Fault, fault_page, html, redirect, wants_page};
+pub use visit::{PageQuery, Visit};
 
+use super::cursor;
+use super::extract::AuctionRef;
+use super::{HttpError, original};
 use crate::account::User;
 use crate::domain::{AuctionId, Seq, Span, Timestamp};
 use crate::protocol::client::BidView;
@@ -38,12 +41,12 @@ pub async fn index(visit: Visit) -> HttpResponse {
 async fn index_page(visit: &Visit) -> Result<IndexPage, Fault> {
     let store = &*visit.door.store;
     let now = visit.frame.now;
-    let after = visit.query.cursor.as_deref().and_then(parse_cursor);
+    let after = visit.query.cursor.as_deref().and_then(cursor::from_text);
     let open = ListQuery { state: StateFilter::Open, now, after, limit: CARDS + 1 };
     let mut running = store.list_auctions(open).await?;
     let more = running.len() > CARDS as usize;
     running.truncate(CARDS as usize);
-    let next = running.last().filter(|_| more).map(|last| format!("{}-{}", last.terms.ends_at.0, last.id));
+    let next = running.last().filter(|_| more).map(|last| cursor::to_text((last.terms.ends_at, last.id)));
     let (upcoming, ended) = if after.is_none() { beside(store, now).await? } else { (Vec::new(), Vec::new()) };
     let cards = |auctions: &[StoredAuction]| auctions.iter().map(|one| Card::new(one, &visit.frame)).collect();
     Ok(IndexPage {
@@ -99,15 +102,17 @@ pub async fn new_item(visit: Visit) -> HttpResponse {
 }
 
 /// `GET /good/{id}`: the auction room, open to all.
-pub async fn room(visit: Visit, id: web::Path<String>) -> HttpResponse {
-    let page = room_page(&visit, &id).await;
+pub async fn room(visit: Visit, id: Result<AuctionRef, HttpError>) -> HttpResponse {
+    let page = match id {
+        Ok(AuctionRef(id)) => room_page(&visit, id).await,
+        Err(_not_an_id) => Err(Fault::NotFound),
+    };
     visit.answer(page)
 }
 
-async fn room_page(visit: &Visit, id: &str) -> Result<RoomPage, Fault> {
+async fn room_page(visit: &Visit, id: AuctionId) -> Result<RoomPage, Fault> {
     let store = &*visit.door.store;
-    let id = id.parse().map_err(|_not_a_number| Fault::NotFound)?;
-    let auction = store.auction(AuctionId(id)).await?.ok_or(Fault::NotFound)?;
+    let auction = store.auction(id).await?.ok_or(Fault::NotFound)?;
     let head = auction.head.seq.0;
     let upto = visit.query.upto.filter(|upto| (1..head).contains(upto)).unwrap_or(head);
     let after = (upto - HISTORY_ROWS).max(0);
@@ -169,11 +174,11 @@ async fn own_bids(store: &dyn Store, user: &User, frame: &Frame) -> Result<Vec<O
     Ok(rows)
 }
 
-/// Any address that is no page.
-pub async fn not_found(visit: Visit) -> HttpResponse {
-    fault_page(&visit.frame, &Fault::NotFound)
+/// Any address that nothing is at: a page to people, a problem to programs.
+pub async fn nowhere(visit: Visit, req: HttpRequest) -> HttpResponse {
+    if wants_page(&req) { fault_page(&visit.frame, &Fault::NotFound) } else { HttpError::NotFound.error_response() }
 }
 
 fn sign_in_first() -> HttpResponse {
-    redirect(&super::original::with_note("/", "error", super::original::SIGN_IN_NEEDED))
+    redirect(&original::with_note("/", "error", original::SIGN_IN_NEEDED))
 }

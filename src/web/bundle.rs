@@ -108,7 +108,7 @@ mod tests {
 
     #[test]
     fn every_module_that_a_script_imports_is_in_the_bundle() {
-        for (name, file) in BUNDLE.files.iter().filter(|(name, _)| name.ends_with(".js")) {
+        for (name, file) in BUNDLE.files.iter().filter(|(_, file)| file.media_type.starts_with("text/javascript")) {
             let script = std::str::from_utf8(&file.plain).unwrap();
             for import in script.lines().filter(|line| line.starts_with("import ")) {
                 let imported = import.rsplit("'./").next().unwrap().trim_end_matches("';");

@@ -10,14 +10,16 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Deserialize;
 use uuid::Uuid;
 
-use super::body::{read, wants_page};
+use super::body::read;
 use super::texts::{self, with_note};
-use crate::account::{Limited, SignedIn, Who};
+use crate::account::SignedIn;
 use crate::auction::BidError;
-use crate::domain::{AuctionId, BidId, Currency, Money, PlaceBid};
-use crate::http::Door;
+use crate::domain::{BidId, Currency, Money, PlaceBid};
 use crate::http::auth::Caller;
-use crate::http::pages::redirect;
+use crate::http::bids::{message, place_bid_checked};
+use crate::http::extract::auction_id;
+use crate::http::pages::{redirect, wants_page};
+use crate::http::{Door, HttpError, problem_of};
 use crate::limits::MESSAGE_CHARS_MAX;
 use crate::web::money::{AmountError, parse_major};
 
@@ -49,7 +51,7 @@ pub async fn place(
     payload: web::Bytes,
 ) -> HttpResponse {
     let fields = read::<Fields>(&request, &payload);
-    let outcome = take(&door, caller.0.as_deref(), &id, fields).await;
+    let outcome = take(&door, caller.signed_in.as_deref(), &id, fields).await;
     if wants_page(&request) {
         return back_to_room(&id, outcome);
     }
@@ -62,7 +64,7 @@ pub async fn place(
 }
 
 fn back_to_room(id: &str, outcome: Result<(), Refusal>) -> HttpResponse {
-    if id.parse::<i64>().is_err() {
+    if auction_id(id).is_none() {
         return redirect(&with_note("/", "auctionError", texts::NO_ITEM));
     }
     let room = format!("/good/{id}");
@@ -76,14 +78,8 @@ fn back_to_room(id: &str, outcome: Result<(), Refusal>) -> HttpResponse {
 /// The checks in the original's order, then the engine's word.
 async fn take(door: &Door, caller: Option<&SignedIn>, id: &str, fields: Option<Fields>) -> Result<(), Refusal> {
     let signed_in = caller.ok_or((StatusCode::FORBIDDEN, texts::SIGN_IN_NEEDED))?;
-    if door.limiter.check(Limited::Bid, Who::User(signed_in.user.id)).is_err() {
-        return Err((StatusCode::TOO_MANY_REQUESTS, texts::RATE_LIMITED));
-    }
-    let id = AuctionId(id.parse().map_err(|_not_a_number| (StatusCode::NOT_FOUND, texts::NO_ITEM))?);
-    let stored = door.store.auction(id).await.map_err(|error| {
-        tracing::error!(auction.id = %id, %error, "an auction could not be read");
-        (StatusCode::SERVICE_UNAVAILABLE, texts::TRY_LATER)
-    })?;
+    let id = auction_id(id).ok_or((StatusCode::NOT_FOUND, texts::NO_ITEM))?;
+    let stored = door.store.auction(id).await.map_err(|error| of_error(&HttpError::Store(error)))?;
     let terms = stored.ok_or((StatusCode::NOT_FOUND, texts::NO_ITEM))?.terms;
     let fields = fields.ok_or((StatusCode::BAD_REQUEST, texts::INVALID))?;
     let bid = PlaceBid {
@@ -93,21 +89,27 @@ async fn take(door: &Door, caller: Option<&SignedIn>, id: &str, fields: Option<F
         message: message_of(fields.msg.as_deref())?,
     };
     let amount = bid.amount;
-    let answer = door.engine.place_bid(id, bid).await.map_err(of_bid_error)?;
+    let placed = place_bid_checked(&door.engine, &door.limiter, signed_in.user.id, id, bid).await;
+    let answer = placed.map_err(|error| of_error(&error))?;
     match answer.outcome {
         Ok(_receipt) => Ok(()),
         Err(rejection) => Err((StatusCode::FORBIDDEN, texts::of_rejection(&rejection, amount, terms.start_price))),
     }
 }
 
-fn of_bid_error(error: BidError) -> Refusal {
-    match error {
-        BidError::NotFound => (StatusCode::NOT_FOUND, texts::NO_ITEM),
-        BidError::BidIdReused => (StatusCode::UNPROCESSABLE_ENTITY, texts::BID_ID_REUSED),
-        BidError::Overloaded | BidError::OutcomePending | BidError::Moving => {
-            (StatusCode::SERVICE_UNAVAILABLE, texts::TRY_LATER)
+/// The status is the API's own.
+fn of_error(error: &HttpError) -> Refusal {
+    let status = problem_of(error).code.status();
+    let text = match status {
+        StatusCode::NOT_FOUND => texts::NO_ITEM,
+        StatusCode::TOO_MANY_REQUESTS => texts::RATE_LIMITED,
+        StatusCode::UNPROCESSABLE_ENTITY if matches!(error, HttpError::Bid(BidError::BidIdReused)) => {
+            texts::BID_ID_REUSED
         }
-    }
+        StatusCode::UNPROCESSABLE_ENTITY => texts::INVALID,
+        _ => texts::TRY_LATER,
+    };
+    (status, text)
 }
 
 fn bid_id_of(text: Option<&str>) -> Result<BidId, Refusal> {
@@ -134,11 +136,10 @@ fn amount_of(bid: Option<&Amount>, currency: Currency) -> Result<Money, Refusal>
 }
 
 fn message_of(msg: Option<&str>) -> Result<Option<Arc<str>>, Refusal> {
-    let Some(msg) = msg.map(str::trim).filter(|msg| !msg.is_empty()) else { return Ok(None) };
-    if msg.chars().count() > MESSAGE_CHARS_MAX {
-        return Err((StatusCode::BAD_REQUEST, texts::MESSAGE_TOO_LONG));
-    }
-    Ok(Some(Arc::from(msg)))
+    let msg = msg.unwrap_or_default();
+    let long = msg.trim().chars().count() > MESSAGE_CHARS_MAX;
+    message(msg)
+        .map_err(|_wrong| (StatusCode::BAD_REQUEST, if long { texts::MESSAGE_TOO_LONG } else { texts::INVALID }))
 }
 
 #[cfg(test)]

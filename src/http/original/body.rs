@@ -1,6 +1,5 @@
 //! Bodies as the original took them: a form or JSON, whichever the request says.
 
-use actix_web::http::header;
 use actix_web::{HttpMessage as _, HttpRequest, web};
 use serde::de::DeserializeOwned;
 
@@ -19,10 +18,4 @@ pub(super) fn read<T: DeserializeOwned>(request: &HttpRequest, payload: &[u8]) -
         }
         _ => None,
     }
-}
-
-/// Whether a browser shows the answer as a page, rather than a script that reads it.
-pub(super) fn wants_page(request: &HttpRequest) -> bool {
-    let accept = request.headers().get(header::ACCEPT).and_then(|value| value.to_str().ok());
-    accept.is_some_and(|accept| accept.contains("text/html"))
 }

@@ -1,30 +1,30 @@
 //! `POST /good`: a new item with its picture, as the form of `GET /good` or the original's sends it.
+//!
+//! Only the form is read here; what an auction must keep to is checked where the API checks it.
 
 use actix_multipart::Multipart;
 use actix_web::http::StatusCode;
-use actix_web::{HttpRequest, HttpResponse};
+use actix_web::{HttpRequest, HttpResponse, web};
 use bytes::{Bytes, BytesMut};
 use futures_util::TryStreamExt as _;
 
-use super::body::wants_page;
 use super::texts::{SIGN_IN_NEEDED, with_note};
 use crate::account::{Limited, User, Who};
-use crate::domain::{Currency, Money, Rules, Span, Terms, Timestamp};
-use crate::http::Door;
-use crate::http::pages::{Fault, Visit, fault_page, redirect};
-use crate::http::picture::reencode;
-use crate::limits::{
-    BODY_BYTES_MAX, DESCRIPTION_CHARS_MAX, DURATION_MAX, DURATION_MIN, IMAGE_BYTES_MAX, TITLE_CHARS_MAX,
-};
+use crate::domain::{Currency, Timestamp, UserId};
+use crate::http::auctions::put_up;
+use crate::http::given::Given;
+use crate::http::images::keep;
+use crate::http::new_auction::{NewAuctionBody, RulesBody};
+use crate::http::pages::{Visit, redirect, wants_page};
+use crate::http::{Door, HttpError, problem_of};
+use crate::limits::{BODY_BYTES_MAX, IMAGE_BYTES_MAX};
 use crate::protocol::time::parse_rfc3339;
-use crate::store::{NewAuction, StoreError, StoredAuction};
+use crate::store::{NewAuction, StoredAuction};
 use crate::web::money::parse_major;
 use crate::web::{SellFields, SellPage};
 
 /// Parts of a form; more is no form of ours.
 const PARTS_MAX: usize = 20;
-/// The original's auctions run for a day.
-const DURATION_DEFAULT: Span = Span::from_secs(86_400);
 
 /// A new item as it was typed.
 #[derive(Debug, Clone, Default)]
@@ -44,15 +44,11 @@ pub struct NewAuctionForm {
     pub ends_at: String,
 }
 
-/// Why there is no new auction.
-#[derive(Debug, thiserror::Error)]
-pub enum FormFault {
-    /// The key of the text that says what would be right.
-    #[error("wrong field: {0}")]
-    Field(&'static str),
-    #[error(transparent)]
-    Store(#[from] StoreError),
-}
+/// What went wrong: the status and the key of the text that says what would be right.
+type Refusal = (StatusCode, &'static str);
+
+const INVALID: Refusal = (StatusCode::UNPROCESSABLE_ENTITY, "note.invalid");
+const NO_PICTURE: Refusal = (StatusCode::UNPROCESSABLE_ENTITY, "note.item_picture");
 
 /// Takes the form and leads to the new room.
 pub async fn post(visit: Visit, request: HttpRequest, parts: Multipart) -> HttpResponse {
@@ -63,30 +59,21 @@ pub async fn post(visit: Visit, request: HttpRequest, parts: Multipart) -> HttpR
             HttpResponse::Forbidden().content_type("text/plain; charset=utf-8").body(SIGN_IN_NEEDED)
         };
     };
-    if visit.door.limiter.check(Limited::Write, Who::User(user.id)).is_err() {
-        return again(visit, &request, StatusCode::TOO_MANY_REQUESTS, "note.rate_limited", NewAuctionForm::default());
+    if let Err(error) = visit.door.limit(Limited::Write, Who::User(user.id)) {
+        return again(visit, &request, refusal_of(&error), NewAuctionForm::default());
     }
     let form = match read(parts).await {
         Ok(form) => form,
-        Err(key) => {
-            return again(visit, &request, StatusCode::UNPROCESSABLE_ENTITY, key, NewAuctionForm::default());
-        }
+        Err(refusal) => return again(visit, &request, refusal, NewAuctionForm::default()),
     };
     match create_auction(&visit.door, &user, form.clone()).await {
         Ok(auction) => redirect(&format!("/good/{}", auction.id)),
-        Err(FormFault::Field(key)) => again(visit, &request, StatusCode::UNPROCESSABLE_ENTITY, key, form),
-        Err(FormFault::Store(error)) => fault_page(&visit.frame, &Fault::Store(error)),
+        Err(error) => again(visit, &request, refusal_of(&error), form),
     }
 }
 
-/// The form once more with what was typed and what is wrong; to a script just what is wrong.
-fn again(
-    mut visit: Visit,
-    request: &HttpRequest,
-    status: StatusCode,
-    key: &'static str,
-    form: NewAuctionForm,
-) -> HttpResponse {
+/// The form once more with what was typed and what is wrong; to a program just what is wrong.
+fn again(mut visit: Visit, request: &HttpRequest, (status, key): Refusal, form: NewAuctionForm) -> HttpResponse {
     let note = visit.frame.t(key).into_owned();
     if !wants_page(request) {
         return HttpResponse::build(status).content_type("text/plain; charset=utf-8").body(note);
@@ -103,17 +90,38 @@ fn again(
     visit.answer_with(status, Ok(SellPage { f: visit.frame.clone(), fields }))
 }
 
+/// The text for the first faulty field, or for what else went wrong.
+fn refusal_of(error: &HttpError) -> Refusal {
+    let problem = problem_of(error);
+    let key = match (problem.code.status(), problem.errors.first().map(|fault| fault.field)) {
+        (_, Some("title")) => "note.item_name",
+        (_, Some("description")) => "note.item_description",
+        (_, Some("file" | "image_id")) | (StatusCode::UNSUPPORTED_MEDIA_TYPE, _) => "note.item_picture",
+        (_, Some("start_price")) => "note.item_price",
+        (_, Some("rules.min_increment")) => "note.item_increment",
+        (_, Some("currency")) => "note.item_currency",
+        (_, Some("ends_at" | "duration_s")) => "note.item_end",
+        (StatusCode::TOO_MANY_REQUESTS, _) => "note.rate_limited",
+        (status, None) if status.is_server_error() => "note.try_later",
+        (_, _) => "note.invalid",
+    };
+    (problem.code.status(), key)
+}
+
 /// Reads the parts, each within its bound.
-async fn read(mut parts: Multipart) -> Result<NewAuctionForm, &'static str> {
+async fn read(mut parts: Multipart) -> Result<NewAuctionForm, Refusal> {
     let mut form = NewAuctionForm::default();
     for _ in 0..PARTS_MAX {
-        let Some(mut part) = parts.try_next().await.map_err(|_malformed| "note.invalid")? else { return Ok(form) };
+        let Some(mut part) = parts.try_next().await.map_err(|_malformed| INVALID)? else { return Ok(form) };
         let name = part.name().unwrap_or_default().to_owned();
         let is_picture = name == "img";
-        let (most, fault) =
-            if is_picture { (IMAGE_BYTES_MAX, "note.item_picture") } else { (BODY_BYTES_MAX, "note.invalid") };
+        let (most, fault) = if is_picture {
+            (IMAGE_BYTES_MAX, (StatusCode::PAYLOAD_TOO_LARGE, NO_PICTURE.1))
+        } else {
+            (BODY_BYTES_MAX, INVALID)
+        };
         let mut bytes = BytesMut::new();
-        while let Some(chunk) = part.try_next().await.map_err(|_malformed| "note.invalid")? {
+        while let Some(chunk) = part.try_next().await.map_err(|_malformed| INVALID)? {
             if bytes.len() + chunk.len() > most {
                 return Err(fault);
             }
@@ -122,11 +130,11 @@ async fn read(mut parts: Multipart) -> Result<NewAuctionForm, &'static str> {
         if is_picture {
             form.picture = bytes.freeze();
         } else {
-            let text = String::from_utf8(bytes.to_vec()).map_err(|_not_text| "note.invalid")?;
+            let text = String::from_utf8(bytes.to_vec()).map_err(|_not_text| INVALID)?;
             put(&mut form, &name, text);
         }
     }
-    Err("note.invalid")
+    Err(INVALID)
 }
 
 /// Fields that are not ours are ignored, as the original did.
@@ -143,72 +151,54 @@ fn put(form: &mut NewAuctionForm, name: &str, text: String) {
     }
 }
 
-/// Checks the form, stores its picture and creates the auction, which opens at once.
+/// Checks the form, stores its picture and puts the auction up, which opens at once.
 ///
 /// # Errors
-/// The first wrong field, or the store's failure.
-pub async fn create_auction(door: &Door, seller: &User, form: NewAuctionForm) -> Result<StoredAuction, FormFault> {
-    let now = door.clock.now();
-    let terms = terms_of(&form, seller, now)?;
-    let (title, description) = words_of(&form)?;
-    let picture =
-        Some(form.picture).filter(|picture| !picture.is_empty()).ok_or(FormFault::Field("note.item_picture"))?;
-    let (image_id, image) = reencode(picture).await.map_err(|_unreadable| FormFault::Field("note.item_picture"))?;
-    door.store.put_image(&image_id, image, seller.id, now).await?;
-    let auction = NewAuction { title, description, image_id: Some(image_id), created_at: now, terms };
-    Ok(door.store.create_auction(auction).await?)
+/// Every faulty field, or the store's failure.
+pub async fn create_auction(
+    door: &web::Data<Door>,
+    seller: &User,
+    form: NewAuctionForm,
+) -> Result<StoredAuction, HttpError> {
+    let mut auction = check(&form, seller.id, door.clock.now())?;
+    if form.picture.is_empty() {
+        return Err(HttpError::invalid("file", "is required"));
+    }
+    auction.image_id = Some(keep(door, seller.id, form.picture).await?);
+    put_up(door, auction).await
 }
 
-fn words_of(form: &NewAuctionForm) -> Result<(String, String), FormFault> {
-    let title = form.name.trim().to_owned();
-    if title.is_empty() || title.chars().count() > TITLE_CHARS_MAX || title.chars().any(char::is_control) {
-        return Err(FormFault::Field("note.item_name"));
-    }
-    // Browsers send line ends as CR LF and count them as one character.
-    let description = form.description.replace("\r\n", "\n").trim().to_owned();
-    if description.chars().count() > DESCRIPTION_CHARS_MAX {
-        return Err(FormFault::Field("note.item_description"));
-    }
-    Ok((title, description))
-}
-
-fn terms_of(form: &NewAuctionForm, seller: &User, now: Timestamp) -> Result<Terms, FormFault> {
-    let currency = match form.currency.trim() {
-        "" => Currency::DEFAULT,
-        code => Currency::from_code(code).ok_or(FormFault::Field("note.item_currency"))?,
+/// The form as the API's body, checked as that.
+fn check(form: &NewAuctionForm, seller: UserId, now: Timestamp) -> Result<NewAuction, HttpError> {
+    let filled = |text: &str| Some(text.trim().to_owned()).filter(|text| !text.is_empty());
+    let currency = filled(&form.currency);
+    let unit = currency.as_deref().and_then(Currency::from_code).unwrap_or(Currency::DEFAULT);
+    let minor = |text: String| parse_major(&text, unit).map_or(Given::Wrong, |money| Given::Value(money.minor()));
+    let ends_at = filled(&form.ends_at);
+    let duration_s = filled(&form.duration_s).filter(|_| ends_at.is_none());
+    let rules = RulesBody {
+        min_increment: filled(&form.min_increment).map_or(Given::Missing, minor),
+        leader_may_raise: Given::Missing,
     };
-    let amount = |text: &str, key| parse_major(text, currency).map_err(|_wrong| FormFault::Field(key));
-    let start_price = amount(&form.price, "note.item_price")?;
-    let mut rules = Rules::default();
-    if !form.min_increment.trim().is_empty() {
-        rules.min_increment = amount(&form.min_increment, "note.item_increment")?;
-    }
-    if rules.min_increment < Rules::default().min_increment {
-        return Err(FormFault::Field("note.item_increment"));
-    }
-    if rules.min_next(start_price, None) > Money::MAX {
-        return Err(FormFault::Field("note.item_price"));
-    }
-    let ends_at = end_of(form, now).ok_or(FormFault::Field("note.item_end"))?;
-    Ok(Terms { seller: seller.id, currency, start_price, starts_at: now, ends_at, rules })
-}
-
-fn end_of(form: &NewAuctionForm, now: Timestamp) -> Option<Timestamp> {
-    let ends_at = match (form.ends_at.trim(), form.duration_s.trim()) {
-        ("", "") => now.plus(DURATION_DEFAULT),
-        ("", seconds) => now.plus(Span::from_secs(seconds.parse().ok()?)),
-        (instant, _) => parse_rfc3339(instant)?,
+    let body = NewAuctionBody {
+        title: Given::Value(form.name.clone()),
+        // Browsers send line ends as CR LF and count them as one character.
+        description: Given::Value(form.description.replace("\r\n", "\n")),
+        image_id: Given::Missing,
+        start_price: filled(&form.price).map_or(Given::Missing, minor),
+        currency: Given::from(currency),
+        starts_at: Given::Missing,
+        ends_at: ends_at.map_or(Given::Missing, |text| parse_rfc3339(&text).map_or(Given::Wrong, Given::Value)),
+        duration_s: duration_s.map_or(Given::Missing, |text| text.parse().map_or(Given::Wrong, Given::Value)),
+        rules: Given::Value(rules),
     };
-    let runs = ends_at.since(now);
-    (DURATION_MIN..=DURATION_MAX).contains(&runs).then_some(ends_at)
+    body.check(seller, now)
 }
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
-    use crate::domain::UserId;
+    use crate::domain::{Rules, Span};
 
     const NOW: Timestamp = Timestamp(1_800_000_000_000_000);
 
@@ -216,14 +206,15 @@ mod tests {
         NewAuctionForm { name: name.to_owned(), price: price.to_owned(), ..NewAuctionForm::default() }
     }
 
-    fn terms(form: &NewAuctionForm) -> Result<Terms, String> {
-        let seller = User { id: UserId(3), email: Arc::from("s@x.test"), nick: Arc::from("s") };
-        terms_of(form, &seller, NOW).map_err(|fault| fault.to_string())
+    fn checked(form: &NewAuctionForm) -> Result<NewAuction, &'static str> {
+        check(form, UserId(3), NOW).map_err(|error| refusal_of(&error).1)
     }
 
     #[test]
     fn the_originals_three_fields_make_an_auction_of_a_day() {
-        let terms = terms(&form("camera", "10000")).unwrap();
+        let auction = checked(&form(" camera ", "10000")).unwrap();
+        assert_eq!(auction.title, "camera");
+        let terms = auction.terms;
         assert_eq!(terms.currency.code(), "KRW");
         assert_eq!(terms.start_price.minor(), 10_000);
         assert_eq!(terms.ends_at.since(terms.starts_at), Span::from_secs(86_400));
@@ -233,10 +224,10 @@ mod tests {
     #[test]
     fn amounts_are_of_the_chosen_currency() {
         let mut typed = form("camera", "10.50");
-        assert!(terms(&typed).unwrap_err().contains("item_price"));
+        assert_eq!(checked(&typed).unwrap_err(), "note.item_price");
         typed.currency = "USD".to_owned();
         typed.min_increment = "0.25".to_owned();
-        let terms = terms(&typed).unwrap();
+        let terms = checked(&typed).unwrap().terms;
         assert_eq!((terms.start_price.minor(), terms.rules.min_increment.minor()), (1_050, 25));
     }
 
@@ -246,27 +237,32 @@ mod tests {
             let mut typed = form("x", "1");
             duration.clone_into(&mut typed.duration_s);
             ends.clone_into(&mut typed.ends_at);
-            terms(&typed).map(|terms| terms.ends_at.since(NOW).0 / 1_000_000)
+            checked(&typed).map(|auction| auction.terms.ends_at.since(NOW).0 / 1_000_000)
         };
         assert_eq!(with("600", ""), Ok(600));
         assert_eq!(with("custom", "2027-01-15T08:10:00Z"), Ok(600));
         for (duration, ends) in
             [("0", ""), ("-5", ""), ("x", ""), ("99999999999", ""), ("", "2020-01-01T00:00:00Z"), ("", "soon")]
         {
-            assert!(with(duration, ends).unwrap_err().contains("item_end"), "{duration} {ends}");
+            assert_eq!(with(duration, ends), Err("note.item_end"), "{duration} {ends}");
         }
     }
 
     #[test]
     fn wrong_fields_are_named() {
-        let mut typed = form("x", "1");
-        typed.min_increment = "0".to_owned();
-        assert!(terms(&typed).unwrap_err().contains("item_increment"));
-        typed.currency = "XXX".to_owned();
-        assert!(terms(&typed).unwrap_err().contains("item_currency"));
-        assert!(terms(&form("x", "1000000000000000")).unwrap_err().contains("item_price"));
-        assert!(words_of(&form("  ", "1")).is_err());
-        assert!(words_of(&form(&"x".repeat(121), "1")).is_err());
-        assert!(words_of(&form("a\nb", "1")).is_err());
+        let with = |change: fn(&mut NewAuctionForm)| {
+            let mut typed = form("x", "1");
+            change(&mut typed);
+            checked(&typed).map(|_| ())
+        };
+        assert_eq!(with(|form| form.min_increment = "0".to_owned()), Err("note.item_increment"));
+        assert_eq!(with(|form| form.currency = "XXX".to_owned()), Err("note.item_currency"));
+        assert_eq!(with(|form| form.price = "1000000000000000".to_owned()), Err("note.item_price"));
+        assert_eq!(with(|form| form.price = String::new()), Err("note.item_price"));
+        assert_eq!(with(|form| form.name = "  ".to_owned()), Err("note.item_name"));
+        assert_eq!(with(|form| form.name = "x".repeat(121)), Err("note.item_name"));
+        assert_eq!(with(|form| form.name = "a\nb".to_owned()), Err("note.item_name"));
+        assert_eq!(with(|form| form.description = "가".repeat(5_001)), Err("note.item_description"));
+        assert_eq!(with(|form| form.description = "a\r\n".repeat(2_000)), Ok(()));
     }
 }

@@ -1,7 +1,7 @@
 //! Pages as HTTP answers: their headers, and the pages for what went wrong.
 
-use actix_web::HttpResponse;
 use actix_web::http::{StatusCode, header};
+use actix_web::{HttpRequest, HttpResponse};
 use askama::Template;
 
 use crate::store::StoreError;
@@ -20,6 +20,13 @@ pub enum Fault {
     Store(#[from] StoreError),
     #[error(transparent)]
     Template(#[from] askama::Error),
+}
+
+/// Whether a person's browser shows the answer as a page, rather than a program that reads it.
+#[must_use]
+pub fn wants_page(req: &HttpRequest) -> bool {
+    let accept = req.headers().get(header::ACCEPT).and_then(|value| value.to_str().ok());
+    accept.is_some_and(|accept| accept.contains("text/html"))
 }
 
 /// A rendered page with the headers that every page has.

@@ -8,9 +8,10 @@ use askama::Template;
 use futures_util::future::LocalBoxFuture;
 
 use super::response::{Fault, fault_page, html};
-use crate::domain::{AuctionId, Timestamp};
-use crate::http::Door;
+use crate::account::Limited;
+use crate::http::address::ClientAddress;
 use crate::http::auth::Caller;
+use crate::http::{Door, HttpError};
 use crate::web::{Frame, LANG_COOKIE, Lang, texts};
 
 /// What a page's address may say; everything is optional and nonsense counts as nothing.
@@ -43,13 +44,6 @@ impl PageQuery {
     }
 }
 
-/// The last auction of the page before, as `<closing instant>-<id>`.
-#[must_use]
-pub fn parse_cursor(text: &str) -> Option<(Timestamp, AuctionId)> {
-    let (ends_at, id) = text.split_once('-')?;
-    Some((Timestamp(ends_at.parse().ok()?), AuctionId(id.parse().ok()?)))
-}
-
 /// Everything that a page's handler works with.
 pub struct Visit {
     pub door: web::Data<Door>,
@@ -80,24 +74,31 @@ impl Visit {
 }
 
 impl FromRequest for Visit {
-    type Error = actix_web::Error;
+    type Error = HttpError;
     type Future = LocalBoxFuture<'static, Result<Self, Self::Error>>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let caller = Caller::from_request(request, payload);
-        let door = request.app_data::<web::Data<Door>>().cloned();
+        let door = limited_door(request);
         let query = PageQuery::read(request.query_string());
         let lang = lang_of(request, &query);
         let path = request.path().to_owned();
         Box::pin(async move {
-            let door = door.ok_or_else(|| actix_web::error::ErrorInternalServerError("no door"))?;
+            let door = door?;
             // Without the store nobody is known; the page itself then says what is wrong.
-            let user = caller.await.ok().and_then(|caller| caller.0).map(|signed_in| signed_in.user.clone());
+            let user = caller.await.ok().and_then(|caller| caller.signed_in).map(|signed_in| signed_in.user.clone());
             let note = query.note.as_deref().and_then(|note| texts::note(lang, note));
             let frame = Frame { lang, user, path, note, now: door.clock.now() };
             Ok(Self { door, frame, query })
         })
     }
+}
+
+/// The door, once the reader's address has taken one unit of its rate.
+fn limited_door(request: &HttpRequest) -> Result<web::Data<Door>, HttpError> {
+    let door = Door::of(request)?;
+    door.limit(Limited::Read, ClientAddress::of(request, &door.settings).who())?;
+    Ok(web::Data::clone(door))
 }
 
 fn lang_of(request: &HttpRequest, query: &PageQuery) -> Lang {
@@ -123,9 +124,5 @@ mod tests {
     fn nonsense_in_the_address_counts_as_nothing() {
         assert_eq!(PageQuery::read("upto=abc&x=1&&=&%FF%FE"), PageQuery::default());
         assert_eq!(PageQuery::read("upto=5&upto=6").upto, Some(5));
-        for cursor in ["", "-", "1", "a-b", "1-", "99999999999999999999-1"] {
-            assert_eq!(parse_cursor(cursor), None, "{cursor}");
-        }
-        assert_eq!(parse_cursor("17-4"), Some((Timestamp(17), AuctionId(4))));
     }
 }
