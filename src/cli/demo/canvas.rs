@@ -220,22 +220,30 @@ fn coverage(shape: Shape<'_>, (x, y): Point) -> (f32, f32) {
     }
 }
 
-/// The value at `at` on a smooth curve through `points`.
+/// The value at `at` on a smooth curve through `points` (cubic Hermite with the slopes of their neighbours).
 fn curve(points: &[Point], at: f32) -> f32 {
-    between(points, at, |part| part * part * (3.0 - 2.0 * part))
+    let slope = |index: usize| {
+        let (from, to) = (points[index.saturating_sub(1)], points[(index + 1).min(points.len() - 1)]);
+        (to.1 - from.1) / (to.0 - from.0).max(0.001)
+    };
+    between(points, at, |index, part| {
+        let ((from, low), (to, high)) = (points[index], points[index + 1]);
+        let (rise, span) = (high - low, to - from);
+        let (start, end) = (slope(index) * span, slope(index + 1) * span);
+        let bend = part * (1.0 - part);
+        low + rise * part * part * (3.0 - 2.0 * part) + bend * ((1.0 - part) * start - part * end)
+    })
 }
 
 fn curve_straight(points: &[Point], at: f32) -> f32 {
-    between(points, at, |part| part)
+    between(points, at, |index, part| points[index].1 + (points[index + 1].1 - points[index].1) * part)
 }
 
-fn between(points: &[Point], at: f32, ease: impl Fn(f32) -> f32) -> f32 {
-    for pair in points.windows(2) {
-        if let [(from, low), (to, high)] = pair
-            && (*from..=*to).contains(&at)
-        {
-            return low + (high - low) * ease((at - from) / (to - from).max(0.001));
-        }
-    }
-    0.0
+/// `value` of the stretch in which `at` lies, and how far along; 0 outside.
+fn between(points: &[Point], at: f32, value: impl Fn(usize, f32) -> f32) -> f32 {
+    let stretch = points.windows(2).position(|pair| (pair[0].0..=pair[1].0).contains(&at));
+    stretch.map_or(0.0, |index| {
+        let (from, to) = (points[index].0, points[index + 1].0);
+        value(index, (at - from) / (to - from).max(0.001)).max(0.0)
+    })
 }

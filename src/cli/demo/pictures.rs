@@ -92,30 +92,8 @@ pub(super) fn guitar() -> RgbImage {
     let mut c = Canvas::new(fade(0x2d3f4c, 0x1b2831), fade(0x4a3527, 0x2e2018), 520.0);
     c.draw(Shape::Glow { centre: (400.0, 300.0), radii: (430.0, 360.0) }, flat(0x88a5b3).at(0.35));
     c.shadow((410.0, 566.0), (190.0, 26.0));
-    let rim = [
-        (226.0, 0.0),
-        (236.0, 62.0),
-        (272.0, 104.0),
-        (318.0, 98.0),
-        (362.0, 84.0),
-        (420.0, 122.0),
-        (492.0, 148.0),
-        (548.0, 108.0),
-        (568.0, 0.0),
-    ];
-    c.lathe(400.0, &rim, fade(0x6b3416, 0x4d230d));
-    let top = [
-        (233.0, 0.0),
-        (243.0, 58.0),
-        (274.0, 97.0),
-        (318.0, 91.0),
-        (362.0, 77.0),
-        (420.0, 115.0),
-        (491.0, 140.0),
-        (543.0, 101.0),
-        (561.0, 0.0),
-    ];
-    c.lathe(400.0, &top, fade(0xe2a55f, 0xc57f3a));
+    c.lathe(400.0, &guitar_body(7.0), fade(0x6b3416, 0x4d230d));
+    c.lathe(400.0, &guitar_body(0.0), fade(0xe2a55f, 0xc57f3a));
     for grain in 0..13_u8 {
         let x = 292.0 + f32::from(grain) * 18.0;
         c.line((x, 420.0), (x, 530.0), 1.0, flat(0xa8662a).at(0.35));
@@ -143,6 +121,21 @@ pub(super) fn guitar() -> RgbImage {
         c.line((400.0 + step * 4.6, 58.0), (400.0 + step * 8.0, 468.0), 1.1, flat(0xf1ead9).at(0.85));
     }
     c.into_image()
+}
+
+/// Half widths of the body from the top down: two bouts with a waist between them, all `grow` wider.
+fn guitar_body(grow: f32) -> Vec<(f32, f32)> {
+    let bout = |y: f32, centre: f32, (wide, high): (f32, f32)| {
+        let part = (y - centre) / (high + grow);
+        (wide + grow) * (1.0 - part * part).max(0.0).sqrt()
+    };
+    let rows = (0..=90_u8).map(|row| 216.0 + f32::from(row) * 4.0);
+    rows.map(|y| {
+        let waist = 76.0 * (-((y - 372.0) / 46.0).powi(2)).exp();
+        let widths = [bout(y, 298.0, (98.0, 70.0)), waist, bout(y, 462.0, (140.0, 98.0))];
+        (y, widths.iter().map(|width| width.powi(4)).sum::<f32>().powf(0.25))
+    })
+    .collect()
 }
 
 pub(super) fn bicycle() -> RgbImage {

@@ -24,8 +24,8 @@ function checkPicture() {
   fault.hidden = !wrong;
   const image = preview.querySelector('img');
   if (image.src) URL.revokeObjectURL(image.src);
-  preview.hidden = !file || Boolean(wrong);
-  if (!preview.hidden) image.src = URL.createObjectURL(file);
+  image.hidden = !file || Boolean(wrong);
+  if (!image.hidden) image.src = URL.createObjectURL(file);
 }
 
 function chooseEnd() {
