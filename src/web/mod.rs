@@ -12,5 +12,5 @@ mod views;
 
 pub use bundle::{Asset, asset, asset_url};
 pub use locale::{LANG_COOKIE, Lang};
-pub use views::{Around, SellFields, Standing};
+pub use views::{Around, Desk, SellFields, Standing};
 pub use views::{Card, ErrorPage, Frame, HistoryRow, IndexPage, JoinPage, MinePage, OwnBidRow, RoomPage, SellPage};
