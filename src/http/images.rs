@@ -23,7 +23,7 @@ use crate::limits::{IMAGE_BYTES_MAX, IMAGES_DECODED_AT_ONCE, UPLOAD_WITHIN, UPLO
 use crate::protocol::client::image_url;
 
 /// The process's memory is what they share.
-static UPLOADS: Semaphore = Semaphore::const_new(UPLOADS_AT_ONCE);
+pub(super) static UPLOADS: Semaphore = Semaphore::const_new(UPLOADS_AT_ONCE);
 static DECODING: Semaphore = Semaphore::const_new(IMAGES_DECODED_AT_ONCE);
 
 /// A picture that was taken in.

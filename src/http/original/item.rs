@@ -2,6 +2,8 @@
 //!
 //! Only the form is read here; what an auction must keep to is checked where the API checks it.
 
+use std::time::Duration;
+
 use actix_multipart::Multipart;
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
@@ -13,11 +15,11 @@ use crate::account::{Limited, User, Who};
 use crate::domain::{Currency, Timestamp, UserId};
 use crate::http::auctions::put_up;
 use crate::http::given::Given;
-use crate::http::images::keep;
+use crate::http::images::{UPLOADS, keep};
 use crate::http::new_auction::{NewAuctionBody, RulesBody};
 use crate::http::pages::{Visit, redirect, wants_page};
 use crate::http::{Door, HttpError, problem_of};
-use crate::limits::{BODY_BYTES_MAX, IMAGE_BYTES_MAX};
+use crate::limits::{BODY_BYTES_MAX, IMAGE_BYTES_MAX, UPLOAD_WITHIN};
 use crate::protocol::time::parse_rfc3339;
 use crate::store::{NewAuction, StoredAuction};
 use crate::web::money::parse_major;
@@ -62,7 +64,12 @@ pub async fn post(visit: Visit, request: HttpRequest, parts: Multipart) -> HttpR
     if let Err(error) = visit.door.limit(Limited::Write, Who::User(user.id)) {
         return again(visit, &request, refusal_of(&error), NewAuctionForm::default());
     }
-    let form = match read(parts).await {
+    // Held until the picture is stored: the uploads of forms and of the API share the process's memory.
+    let Ok(_slot) = UPLOADS.try_acquire() else {
+        return again(visit, &request, refusal_of(&HttpError::Overloaded), NewAuctionForm::default());
+    };
+    let within = Duration::from_micros(UPLOAD_WITHIN.0.unsigned_abs());
+    let form = match tokio::time::timeout(within, read(parts)).await.unwrap_or(Err(INVALID)) {
         Ok(form) => form,
         Err(refusal) => return again(visit, &request, refusal, NewAuctionForm::default()),
     };
