@@ -16,7 +16,7 @@ use super::extract::AuctionRef;
 use super::{HttpError, original};
 use crate::account::User;
 use crate::domain::{AuctionId, Seq, Span, Timestamp};
-use crate::protocol::client::BidView;
+use crate::protocol::client::{BidView, State};
 use crate::store::{ListQuery, StateFilter, Store, StoreError, StoredAuction};
 use crate::web::{Around, Card, Frame, IndexPage, JoinPage, MinePage, OwnBidRow, RoomPage, SellFields, SellPage};
 
@@ -27,7 +27,7 @@ const BESIDE: u32 = 6;
 /// Bids of the history on one page of a room.
 const HISTORY_ROWS: i64 = 100;
 /// Of a reader's own things, how many are looked at.
-const OWN_BIDS: u32 = 500;
+const OWN_BIDS: u32 = 200;
 const OWN_AUCTIONS: usize = 24;
 const WON: u32 = 100;
 const WATCHED: u32 = 48;
@@ -157,7 +157,7 @@ async fn mine_page(visit: &Visit, user: &User) -> Result<MinePage, Fault> {
     })
 }
 
-/// The reader's newest bid in each auction, newest first.
+/// The reader's newest bid in each running auction, newest first. What ended is either among the won items or lost.
 async fn own_bids(store: &dyn Store, user: &User, frame: &Frame) -> Result<Vec<OwnBidRow>, StoreError> {
     let mut seen = HashSet::new();
     let mut rows = Vec::new();
@@ -167,6 +167,7 @@ async fn own_bids(store: &dyn Store, user: &User, frame: &Frame) -> Result<Vec<O
         }
         if seen.insert(bid.auction_id)
             && let Some(auction) = store.auction(bid.auction_id).await?
+            && State::of(&auction, frame.now) == State::Open
         {
             rows.push(OwnBidRow::new(&bid, &auction, frame));
         }

@@ -5,7 +5,6 @@ use std::borrow::Cow;
 use askama::Template;
 
 use super::{Card, Frame};
-use crate::protocol::client::State;
 use crate::store::{OwnBid, StoredAuction};
 
 /// `GET /`
@@ -23,12 +22,12 @@ pub struct IndexPage {
     pub first_page: bool,
 }
 
-/// One auction that the reader bid in, with the reader's highest bid.
+/// One running auction that the reader bid in, with the reader's highest bid.
 #[derive(Debug, Clone)]
 pub struct OwnBidRow {
     pub card: Card,
     pub my_bid: String,
-    /// `leading`, `outbid`, `won` or `lost`.
+    /// `leading` or `outbid`.
     pub mood: &'static str,
     pub mood_text: Cow<'static, str>,
 }
@@ -38,12 +37,7 @@ impl OwnBidRow {
     #[must_use]
     pub fn new(bid: &OwnBid, auction: &StoredAuction, frame: &Frame) -> Self {
         let leads = auction.head.top.as_ref().is_some_and(|top| frame.is(top.bidder.id));
-        let (mood, key) = match (State::of(auction, frame.now) == State::Closed, leads) {
-            (false, true) => ("leading", "mine.leading"),
-            (false, false) => ("outbid", "mine.outbid"),
-            (true, true) => ("won", "mine.won_mark"),
-            (true, false) => ("lost", "mine.lost"),
-        };
+        let (mood, key) = if leads { ("leading", "mine.leading") } else { ("outbid", "mine.outbid") };
         Self {
             card: Card::new(auction, frame),
             my_bid: frame.money(bid.amount, auction.terms.currency),
