@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use actix_web::guard::{Any, Get, Head};
-use actix_web::http::header::CACHE_CONTROL;
+use actix_web::http::header::{CACHE_CONTROL, X_CONTENT_TYPE_OPTIONS};
 use actix_web::middleware::{DefaultHeaders, from_fn};
 use actix_web::web::{delete, get, post, put, scope, to};
 use actix_web::{HttpRequest, HttpResponse, Resource, Route, web};
@@ -78,6 +78,7 @@ pub fn routes(cfg: &mut web::ServiceConfig) {
     cfg.configure(extract::bounds).service(
         scope("")
             .wrap(from_fn(origin::check))
+            .wrap(DefaultHeaders::new().add((X_CONTENT_TYPE_OPTIONS, "nosniff")))
             // streams: .configure(streams::configure), before the scope that covers their addresses
             .service(
                 scope("/api")
