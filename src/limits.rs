@@ -8,20 +8,29 @@ use crate::domain::Span;
 pub const BIDS_IN_FLIGHT_PER_AUCTION: usize = 4_096;
 /// The same over all auctions of a node: bounds the outbox and the committer's queue. Full → `overloaded`.
 pub const BIDS_IN_FLIGHT_PER_NODE: usize = 32_768;
+/// Decided entries that wait for the committer. Full → the next bid is `overloaded` before it is decided.
+pub const OUTBOX_MAX: usize = 65_536;
 /// Rows (events and rejections) in one commit: keeps a commit within tens of milliseconds. The rest waits for the next.
 pub const COMMIT_ROWS_MAX: usize = 4_096;
-/// Immediate rejections that may wait to be remembered. Full → the rejection waits for the commit before it is answered.
+/// Rejections of one auction that were answered and wait to be remembered. Full → the next one is answered after its commit.
 pub const REJECTIONS_QUEUED_MAX: usize = 16_384;
 /// Jobs that wait for the embedded store's writer. Full → the caller waits.
 pub const STORE_JOBS_MAX: usize = 1_024;
 /// Connections that read beside the embedded store's writer.
 pub const STORE_READERS: usize = 4;
-/// Auction actors awake at a time. Full → the longest idle one sleeps first.
+/// Auction actors awake at a time. Full → a bid on a sleeping auction is `overloaded`; idle ones sleep within a minute.
 pub const AUCTIONS_AWAKE_MAX: usize = 100_000;
 /// An auction without a command for this long goes to sleep.
 pub const AUCTION_IDLE: Span = Span::from_secs(60);
 /// Closing instants that the deadline watch holds in memory; the rest are read when their time comes nearer.
 pub const DEADLINES_IN_MEMORY_MAX: usize = 10_000;
+
+/// Answers that an awake auction knows by `bid_id` (16 bytes each and a table). Full → `overloaded`.
+pub const ANSWERS_PER_AUCTION_MAX: usize = 50_000_000;
+/// A closing event is decided this long after the closing instant, so that bids stamped before it are all in.
+pub const CLOSE_AFTER: Span = Span::from_millis(5);
+/// A bid that has no answer by then is told `outcome_pending`.
+pub const ANSWER_WITHIN: Span = Span::from_secs(5);
 
 /// Characters of a bid's message (the original application's bound).
 pub const MESSAGE_CHARS_MAX: usize = 100;
@@ -93,6 +102,7 @@ pub const TICK: Span = Span::from_secs(1);
 pub const STOP_WITHIN: Span = Span::from_secs(10);
 
 const _: () = assert!(BIDS_IN_FLIGHT_PER_AUCTION <= BIDS_IN_FLIGHT_PER_NODE, "one auction cannot hold more than all");
+const _: () = assert!(OUTBOX_MAX > BIDS_IN_FLIGHT_PER_NODE, "closing events find a place beside all bids");
 const _: () = assert!(REPLAY_EVENTS_MAX >= PAGE_ITEMS_MAX, "a replay covers at least a page");
 const _: () = assert!(PAGE_ITEMS_DEFAULT <= PAGE_ITEMS_MAX, "the default page fits");
 const _: () = assert!(PASSWORD_CHARS_MIN < PASSWORD_CHARS_MAX, "some password is acceptable");

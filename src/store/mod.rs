@@ -5,6 +5,8 @@
 //! what a method reported as done is on stable storage, and what it reported as failed with
 //! [`StoreError::Unavailable`] left no trace.
 
+pub mod write_behind;
+
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -80,7 +82,8 @@ pub enum StoredAnswer {
 #[derive(Debug, Clone)]
 pub struct AuctionBatch {
     pub auction_id: AuctionId,
-    /// The head that the first event follows: written only if the stored head's seq equals it.
+    /// The head that the first event follows: written only if the stored head's seq equals it. Without
+    /// events neither this nor `head` means anything.
     pub prev_seq: Seq,
     /// In seq order, contiguous from `prev_seq.next()`. May be empty when there are only rejections.
     pub events: Vec<Arc<Event>>,
