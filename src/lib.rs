@@ -1,11 +1,17 @@
-pub mod account;
-pub mod auction;
-pub mod bus;
-pub mod clock;
+#![doc = include_str!("ARCHITECTURE.md")]
+
 pub mod domain;
-pub mod http;
-pub mod limits;
 pub mod protocol;
-pub mod session;
-pub mod settings;
+pub mod auction;
 pub mod store;
+pub mod bus;
+pub mod session;
+pub mod account;
+pub mod http;
+pub mod web;
+pub mod app;
+pub mod cli;
+pub mod clock;
+pub mod limits;
+pub mod settings;
+pub mod telemetry;

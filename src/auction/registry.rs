@@ -179,11 +179,17 @@ impl Engine {
                 let addr = AuctionActor::start_in_arbiter(&self.arbiter, move |ctx| {
                     AuctionActor::new(id, shared, inside, ctx)
                 });
-                #[allow(clippy::cast_precision_loss, reason = "a count of actors fits a float")]
-                self.shared.metrics.awake.set((count + 1) as f64);
                 Ok(Arc::clone(entry.insert(Arc::new(Handle { gate, addr }))))
             }
         }
+    }
+
+    /// Sets the gauges of what is awake and in flight.
+    #[allow(clippy::cast_precision_loss, reason = "counts of actors and bids fit a float")]
+    pub fn observe(&self) {
+        let awake = self.awake.read().unwrap_or_else(PoisonError::into_inner).len();
+        self.shared.metrics.awake.set(awake as f64);
+        self.shared.metrics.in_flight.set(self.node_gate.in_flight() as f64);
     }
 
     /// Stops admitting and waits, at most `within`, until every bid in flight has its answer.
