@@ -201,6 +201,7 @@ impl AuctionActor {
     fn put(&self, place: Place<'_>, content: Content, decided_at: Timestamp) {
         place.put(Entry {
             auction_id: self.id,
+            epoch: self.shared.epoch,
             incarnation: self.incarnation,
             content,
             decided_at,

@@ -68,7 +68,7 @@ impl Engine {
     /// When the closing instants cannot be read.
     pub async fn start(parts: EngineParts) -> Result<Arc<Self>, StoreError> {
         let EngineParts { store, bus, clock, ack, epoch } = parts;
-        let (outbox, committer) = write_behind::committer(Arc::clone(&store), Arc::clone(&clock), epoch);
+        let (outbox, committer) = write_behind::committer(Arc::clone(&store), Arc::clone(&clock));
         let awake = Awake::default();
         let arbiter = Arbiter::new().handle();
         arbiter.spawn(committer.run());

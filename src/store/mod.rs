@@ -82,6 +82,8 @@ pub enum StoredAnswer {
 #[derive(Debug, Clone)]
 pub struct AuctionBatch {
     pub auction_id: AuctionId,
+    /// Under which the events were decided: written only while it is the newest for this auction.
+    pub epoch: Epoch,
     /// The head that the first event follows: written only if the stored head's seq equals it. Without
     /// events neither this nor `head` means anything.
     pub prev_seq: Seq,
@@ -109,12 +111,12 @@ pub trait Ledger: Send + Sync {
     /// Becomes the owner of every auction: fences all earlier epochs and returns the new one.
     async fn take_over(&self) -> Result<Epoch, StoreError>;
 
-    /// Commits all `batches` in one transaction, each whole or not at all, under `epoch`.
+    /// Commits all `batches` in one transaction, each whole or not at all.
     ///
     /// Events, the auction's head, rejections and, with an [`EventKind::Closed`], the settlement
     /// (winner, price, seller) are one unit. Returns one [`Written`] for each batch, in order.
     /// A rejection whose `bid_id` is remembered already is skipped.
-    async fn commit(&self, epoch: Epoch, batches: Vec<AuctionBatch>) -> Result<Vec<Written>, StoreError>;
+    async fn commit(&self, batches: Vec<AuctionBatch>) -> Result<Vec<Written>, StoreError>;
 
     /// Every `bid_id` of the auction that has an answer, in no order.
     async fn answered(&self, auction_id: AuctionId) -> Result<Vec<BidId>, StoreError>;

@@ -43,6 +43,8 @@ pub enum Content {
 /// One decided thing on its way to the store.
 pub struct Entry {
     pub auction_id: AuctionId,
+    /// Under which it was decided.
+    pub epoch: Epoch,
     /// Grows each time the auction reads its state back: entries of different incarnations never share a batch.
     pub incarnation: u64,
     pub content: Content,
@@ -74,16 +76,15 @@ impl Place<'_> {
 
 /// Makes the queue: its sending side and the committer that empties it.
 #[must_use]
-pub fn committer(store: Arc<dyn Store>, clock: Arc<Clock>, epoch: Epoch) -> (Outbox, Committer) {
+pub fn committer(store: Arc<dyn Store>, clock: Arc<Clock>) -> (Outbox, Committer) {
     let (sender, entries) = mpsc::channel(limits::OUTBOX_MAX);
-    (Outbox(sender), Committer { store, clock, epoch, entries, void: HashMap::new(), metrics: Metrics::new() })
+    (Outbox(sender), Committer { store, clock, entries, void: HashMap::new(), metrics: Metrics::new() })
 }
 
 /// The receiving side; [`Committer::run`] ends when every outbox is gone.
 pub struct Committer {
     store: Arc<dyn Store>,
     clock: Arc<Clock>,
-    epoch: Epoch,
     entries: mpsc::Receiver<Entry>,
     /// The newest incarnation of an auction whose entries are void because one before them was not written.
     void: HashMap<AuctionId, u64>,
@@ -136,7 +137,7 @@ impl Committer {
         let groups = group(batch.drain(..));
         let (waiting, batches): (Vec<Waiting>, Vec<AuctionBatch>) = groups.into_iter().unzip();
         let stopwatch = Stopwatch::start();
-        let outcome = self.store.commit(self.epoch, batches).await;
+        let outcome = self.store.commit(batches).await;
         self.metrics.commit_seconds.record(stopwatch.elapsed());
         self.report(waiting, outcome);
         if self.entries.is_empty() {
@@ -222,6 +223,7 @@ fn new_group(entry: &Entry) -> (Waiting, AuctionBatch) {
     };
     let batch = AuctionBatch {
         auction_id: entry.auction_id,
+        epoch: entry.epoch,
         prev_seq: crate::domain::Seq::ZERO,
         events: Vec::new(),
         head: Head::EMPTY,
