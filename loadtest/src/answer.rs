@@ -39,13 +39,11 @@ pub(crate) fn of_response(status: u16, retry_after_s: Option<u64>, body: &[u8]) 
 
 /// Reads a `receipt` frame.
 pub(crate) fn of_receipt(frame: &[u8]) -> Verdict<'_> {
-    match KEYS.status.text(frame) {
-        Some("accepted") => receipt(frame, false),
-        _ => {
-            let seconds = KEYS.retry_after.integer(frame).and_then(|seconds| u64::try_from(seconds).ok());
-            refusal(frame, seconds.map_or(RETRY_AFTER_DEFAULT, Duration::from_secs))
-        }
+    if KEYS.status.text(frame) == Some("accepted") {
+        return receipt(frame, false);
     }
+    let seconds = KEYS.retry_after.integer(frame).and_then(|seconds| u64::try_from(seconds).ok());
+    refusal(frame, seconds.map_or(RETRY_AFTER_DEFAULT, Duration::from_secs))
 }
 
 fn receipt(json: &[u8], repeat: bool) -> Verdict<'_> {

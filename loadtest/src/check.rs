@@ -183,7 +183,9 @@ mod tests {
 
     fn check(acks: &[Ack], rows: &[Row]) -> Findings {
         let mut checker = Checker::new("1", END, acks.to_vec());
-        rows.iter().for_each(|row| checker.row(*row));
+        for row in rows {
+            checker.row(*row);
+        }
         checker.finish()
     }
 

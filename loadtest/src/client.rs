@@ -8,6 +8,7 @@ use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
+use crate::bidder_http::dial;
 use crate::error::LoadError;
 use crate::target::Target;
 use crate::wire::{Framing, Head, dechunk, parse_head};
@@ -98,11 +99,7 @@ impl Client {
     async fn exchange(&mut self, text: &[u8]) -> std::io::Result<Answer> {
         let mut stream = match self.stream.take() {
             Some(stream) => stream,
-            None => {
-                let stream = TcpStream::connect(self.target.address).await?;
-                stream.set_nodelay(true)?;
-                stream
-            }
+            None => dial(&self.target).await?,
         };
         stream.write_all(text).await?;
         let mut received = Vec::with_capacity(8 * 1_024);

@@ -92,6 +92,7 @@ async fn conduct(run: Run, stop: &Arc<AtomicBool>) -> Result<Outcome, LoadError>
     let mut sampler = Sampler::start(&yard.run);
     let load = load(&yard, &window, &mut sampler).await;
     sampler.load_ended();
+    sampler.take_last(clock::now().saturating_duration_since(window.start), &yard.timeline).await;
     settle(&yard).await?;
     let _told = phase.send(Phase::Over);
     let (mut tally, follows) = collect(&yard, threads)?;
@@ -144,9 +145,8 @@ async fn prepare(run: Run) -> Result<(Arc<Yard>, ServerClock, Vec<(usize, Ack)>)
     let told = |done: usize| bar.set_position(u64::try_from(done).unwrap_or(0));
     let mut users = sign_up(&run.targets[0], run.bidders + 2, &told).await?;
     bar.finish_and_clear();
-    let (opener, seller) = match (users.pop(), users.pop()) {
-        (Some(opener), Some(seller)) => (opener, seller),
-        _ => return Err(LoadError::failed("nobody signed up")),
+    let (Some(first_bidder), Some(seller)) = (users.pop(), users.pop()) else {
+        return Err(LoadError::failed("nobody signed up"));
     };
     let server = server_clock(&run.targets[0]).await?;
     let sockets = u32::try_from(run.sockets()).unwrap_or(u32::MAX);
@@ -162,7 +162,7 @@ async fn prepare(run: Run) -> Result<(Arc<Yard>, ServerClock, Vec<(usize, Ack)>)
     let opened = open_auctions(&run, &seller, ends_at_ms).await?;
     let opening = match run.strategy {
         Strategy::Rising => Vec::new(),
-        Strategy::TooLow => open_bidding(&run, &opener, &opened).await?,
+        Strategy::TooLow => open_bidding(&run, &first_bidder, &opened).await?,
     };
     let yard = Yard {
         timeline: Timeline::default(),
@@ -180,14 +180,14 @@ async fn prepare(run: Run) -> Result<(Arc<Yard>, ServerClock, Vec<(usize, Ack)>)
 }
 
 /// One good bid on each auction, for all others to be below.
-async fn open_bidding(run: &Run, opener: &User, opened: &[Opened]) -> Result<Vec<(usize, Ack)>, LoadError> {
+async fn open_bidding(run: &Run, bidder: &User, opened: &[Opened]) -> Result<Vec<(usize, Ack)>, LoadError> {
     let mut client = Client::new(run.targets[0].clone());
     let mut acks = Vec::new();
     for (index, auction) in opened.iter().enumerate() {
         let bid_id = uuid::Uuid::new_v4();
         let path = format!("/api/v1/auctions/{}/bids", auction.id);
         let body = json!({"bid_id": bid_id.to_string(), "amount": auction.min_next});
-        let answer = client.persist(&Request::post(&path, Some(&opener.token), body)).await?;
+        let answer = client.persist(&Request::post(&path, Some(&bidder.token), body)).await?;
         let receipt = answer.expect(&[200, 201], "opening the bidding")?;
         let seq = receipt["seq"].as_i64().ok_or_else(|| LoadError::failed(format!("no seq in {receipt}")))?;
         acks.push((index, Ack { bid_id: bid_id.as_u128(), seq, amount: auction.min_next }));
@@ -275,7 +275,8 @@ async fn settle(yard: &Yard) -> Result<(), LoadError> {
         return Ok(());
     }
     let deadline = clock::now() + SETTLE;
-    for (auction, head) in yard.market.auctions.iter().zip(&yard.heads) {
+    // Watchers take the auctions in turn: the ones after that many are watched by nobody.
+    for (auction, head) in yard.market.auctions.iter().zip(&yard.heads).take(yard.run.watchers) {
         loop {
             let newest = history::head(&yard.run.targets[0], &auction.id).await?;
             if newest.settled || yard.run.scenario != Scenario::Closing || clock::now() >= deadline {

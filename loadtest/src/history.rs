@@ -54,15 +54,15 @@ pub(crate) async fn check(
     }
     let lanes = lanes.into_iter().enumerate().map(|(lane, work)| async move {
         let mut client = Client::new(run.targets[lane % run.targets.len()].clone());
-        let mut checked = Vec::with_capacity(work.len());
+        let mut done = Vec::with_capacity(work.len());
         for (auction, acks) in work {
             let under_load = &market.auctions[auction];
             let mut checker = Checker::new(&under_load.id, under_load.ends_at_ms, acks);
             read(&mut client, &under_load.id, &mut checker).await?;
             let top_amount = checker.last().map(|row| row.amount);
-            checked.push((auction, top_amount, checker.finish()));
+            done.push((auction, top_amount, checker.finish()));
         }
-        Ok::<_, LoadError>(checked)
+        Ok::<_, LoadError>(done)
     });
     let checked = try_join_all(lanes).await?.into_iter().flatten();
     let mut histories = Histories { top_amounts: vec![None; market.auctions.len()], ..Histories::default() };

@@ -13,6 +13,9 @@ use crate::process::{self, Usage};
 use crate::scrape::{self, Levels};
 use crate::timeline::{Point, Timeline};
 
+/// A last sample closer than this to the one before would show CPU in too coarse steps.
+const LAST_AFTER: Duration = Duration::from_millis(400);
+
 /// The servers' side of one interval.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub(crate) struct Sample {
@@ -73,7 +76,7 @@ impl Sampler {
     pub(crate) async fn take(&mut self, t: Duration, current: u64, timeline: &Timeline) {
         self.points.extend(timeline.finished(current));
         let now = usage(&self.run);
-        let seconds = (t - self.last_t.min(t)).as_secs_f64().max(0.001);
+        let seconds = t.saturating_sub(self.last_t).as_secs_f64().max(0.001);
         let cpu_cores = now.servers.iter().zip(&self.last.servers);
         let cpu_cores = cpu_cores.map(|(now, last)| (now.cpu_s - last.cpu_s).max(0.0) / seconds).collect();
         let memory_bytes = now.servers.iter().map(|server| server.memory_bytes).collect();
@@ -87,6 +90,13 @@ impl Sampler {
                 "{} accepted, {} refused, p99 {} µs",
                 point.accepted, point.rejected, point.p99_us
             ));
+        }
+    }
+
+    /// Takes the last sample, unless one was taken just now.
+    pub(crate) async fn take_last(&mut self, t: Duration, timeline: &Timeline) {
+        if t.saturating_sub(self.last_t) >= LAST_AFTER {
+            self.take(t, 0, timeline).await;
         }
     }
 

@@ -107,7 +107,7 @@ fn watchers(report: &Report) -> Option<String> {
     let watchers = report.watchers.as_ref()?;
     Some(format!(
         "watchers {}: deliveries {} ({:.0}/s), snapshots instead {}, gaps {}, behind {}, told of the close {}",
-        watchers.watchers,
+        watchers.count,
         report.totals.deliveries,
         report.per_second.deliveries,
         watchers.snapshots,

@@ -81,10 +81,12 @@ impl World {
     pub(crate) fn stall(&self) -> Option<Duration> {
         let mut state = self.state.lock().unwrap();
         state.bids_seen += 1;
-        match self.fault {
-            Fault::Stalls(length) if state.bids_seen == VICTIM => Some(length),
-            _ => None,
+        if let Fault::Stalls(length) = self.fault
+            && state.bids_seen == VICTIM
+        {
+            return Some(length);
         }
+        None
     }
 
     pub(crate) fn bid(&self, index: usize, token: &str, body: &Value) -> Reply {
@@ -95,17 +97,18 @@ impl World {
         }
         let auction = &mut state.auctions[index];
         auction.close_if_due(index, self.fault);
-        let (status, answer) = auction.decide(index, token, body, self.fault);
+        let (status, answer) = auction.decide(token, body, self.fault);
         if self.fault == Fault::HangsUp && every_tenth { Reply::HangUp } else { Reply::Answer(status, answer) }
     }
 
     pub(crate) fn history(&self, index: usize, after: i64, limit: usize) -> Value {
         let state = self.state.lock().unwrap();
         let mut rows = state.auctions[index].rows.clone();
-        match self.fault {
-            Fault::LosesABid => drop(rows.remove(VICTIM)),
-            Fault::SwapsTwoRows => rows.swap(VICTIM, VICTIM + 1),
-            _ => {}
+        if self.fault == Fault::LosesABid {
+            rows.remove(VICTIM);
+        }
+        if self.fault == Fault::SwapsTwoRows {
+            rows.swap(VICTIM, VICTIM + 1);
         }
         let items: Vec<Value> =
             rows.into_iter().filter(|row| row["seq"].as_i64().unwrap() > after).take(limit).collect();
@@ -117,18 +120,17 @@ impl World {
     pub(crate) fn follow(&self, index: usize, after: Option<i64>) -> (Vec<String>, broadcast::Receiver<String>) {
         let state = self.state.lock().unwrap();
         let auction = &state.auctions[index];
-        let first = match after {
-            Some(after) => auction.rows.iter().filter(|row| row["seq"].as_i64().unwrap() > after).map(frame).collect(),
-            None => {
-                let mut snapshot = auction.view(index);
-                snapshot["type"] = "snapshot".into();
-                vec![snapshot.to_string()]
-            }
+        let missed = |after: i64| auction.rows.iter().filter(move |row| row["seq"].as_i64().unwrap() > after);
+        let snapshot = || {
+            let mut snapshot = auction.view(index);
+            snapshot["type"] = "snapshot".into();
+            vec![snapshot.to_string()]
         };
+        let first = after.map_or_else(snapshot, |after| missed(after).map(frame).collect());
         (first, auction.feed.subscribe())
     }
 
-    /// Closes what is due and tells everyone; returns when the next look is worth it.
+    /// Closes what is due and tells everyone.
     pub(crate) fn tick(&self) {
         let mut state = self.state.lock().unwrap();
         for (index, auction) in state.auctions.iter_mut().enumerate() {
@@ -171,14 +173,13 @@ impl Auction {
         self.closed = true;
         let amount = self.rows.last().map(|row| row["amount"].clone());
         let seq = self.rows.len() + 1;
-        let closed =
-            json!({"type": "closed", "auction_id": index.to_string(), "seq": seq, "winner": {}, "amount": amount});
+        let closed = json!({"type": "closed", "auction_id": index.to_string(), "seq": seq, "amount": amount});
         if fault != Fault::ForgetsToTellTheClose {
-            let _nobody_listens = self.feed.send(closed.to_string().replace("\"winner\":{},", ""));
+            let _nobody_listens = self.feed.send(closed.to_string());
         }
     }
 
-    fn decide(&mut self, index: usize, token: &str, body: &Value, fault: Fault) -> (u16, Value) {
+    fn decide(&mut self, token: &str, body: &Value, fault: Fault) -> (u16, Value) {
         let bid_id = body["bid_id"].as_str().unwrap().to_owned();
         if fault != Fault::ForgetsItsAnswers
             && let Some((status, answer)) = self.answers.get(&bid_id)
@@ -198,7 +199,7 @@ impl Auction {
         };
         let keep = refusal.is_none() || fault == Fault::KeepsARefusedBid;
         if keep {
-            self.keep(index, token, body, fault);
+            self.keep(token, body, fault);
         }
         let answer = match refusal {
             Some(refusal) => (409, refusal),
@@ -206,13 +207,13 @@ impl Auction {
         };
         if fault == Fault::AppliesABidTwice && self.rows.len() == VICTIM {
             let twice = json!({"bid_id": bid_id, "amount": amount + 1});
-            self.keep(index, token, &twice, fault);
+            self.keep(token, &twice, fault);
         }
         self.answers.insert(bid_id, answer.clone());
         answer
     }
 
-    fn keep(&mut self, _index: usize, token: &str, body: &Value, fault: Fault) {
+    fn keep(&mut self, token: &str, body: &Value, fault: Fault) {
         let seq = self.rows.len() + 1;
         let row = json!({
             "seq": seq,

@@ -110,7 +110,7 @@ pub(crate) struct Latency {
 /// What watchers saw.
 #[derive(Debug, Default, Serialize)]
 pub(crate) struct Watchers {
-    pub(crate) watchers: u64,
+    pub(crate) count: u64,
     /// Snapshots in place of events.
     pub(crate) snapshots: u64,
     /// Events missing without a word.
@@ -230,7 +230,7 @@ impl Watchers {
         let mut all = Self::default();
         for watched in watched {
             let follow = &watched.follow;
-            all.watchers += 1;
+            all.count += 1;
             all.snapshots += follow.snapshots;
             all.gaps += follow.gaps;
             all.stale += follow.stale;
@@ -340,7 +340,7 @@ impl Report {
         if let Some(watchers) = &self.watchers {
             add(watchers.gaps > 0, format!("watchers missed {} events without being told", watchers.gaps));
             add(watchers.behind > 0, format!("{} watchers never saw the last event", watchers.behind));
-            let untold = watchers.watchers - watchers.told_closed;
+            let untold = watchers.count - watchers.told_closed;
             let must_tell = run.scenario == Scenario::Closing && !self.conditions.interrupted;
             add(must_tell && untold > 0, format!("{untold} watchers were not told that the auction closed"));
             let wrong = watchers.told_wrong_amount;

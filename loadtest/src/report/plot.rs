@@ -5,6 +5,8 @@ use plotters::prelude::*;
 use crate::error::LoadError;
 
 const SIZE: (u32, u32) = (860, 280);
+/// Room above the highest value, for the names of the lines.
+const HEADROOM: f64 = 1.35;
 const COLOURS: [RGBColor; 6] = [
     RGBColor(31, 119, 180),
     RGBColor(214, 39, 40),
@@ -27,27 +29,30 @@ pub(super) struct Plot<'a> {
     pub(super) y: &'a str,
     pub(super) lines: Vec<Line>,
     /// How the places on the x axis are named.
-    pub(super) x_label: fn(&f64) -> String,
+    pub(super) x_label: fn(f64) -> String,
 }
 
 /// `12.5`, without a tail of zeros.
-pub(super) fn plain(value: &f64) -> String {
+pub(super) fn plain(value: f64) -> String {
     let text = format!("{value:.2}");
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
-/// Nines of a quantile: 0 is the smallest, 1 is p90, 2 is p99.
-pub(super) fn nines(value: &f64) -> String {
+/// Nines of a quantile: 0 is the smallest, 1 is p90, 2 is p99. Only whole ones have a name.
+pub(super) fn nines(value: f64) -> String {
+    if (value - value.round()).abs() > 1e-6 {
+        return String::new();
+    }
     let percent = 100.0 * (1.0 - 10_f64.powf(-value));
     let text = format!("{percent:.4}");
     format!("p{}", text.trim_end_matches('0').trim_end_matches('.'))
 }
 
 /// Values as people write them: 1.2k, 3.4M.
-fn short(value: &f64) -> String {
+fn short(value: f64) -> String {
     match value.abs() {
-        size if size >= 1e6 => format!("{}M", plain(&(value / 1e6))),
-        size if size >= 1e4 => format!("{}k", plain(&(value / 1e3))),
+        size if size >= 1e6 => format!("{}M", plain(value / 1e6)),
+        size if size >= 1e4 => format!("{}k", plain(value / 1e3)),
         _ => plain(value),
     }
 }
@@ -60,7 +65,7 @@ impl Plot<'_> {
             return Ok(None);
         }
         let x_max = points().map(|(x, _)| *x).fold(0.0, f64::max).max(f64::EPSILON);
-        let y_max = points().map(|(_, y)| *y).fold(0.0, f64::max).max(1e-9) * 1.05;
+        let y_max = points().map(|(_, y)| *y).fold(0.0, f64::max).max(1e-9) * HEADROOM;
         let mut svg = String::new();
         {
             let root = SVGBackend::with_string(&mut svg, SIZE).into_drawing_area();
@@ -87,8 +92,8 @@ impl Plot<'_> {
             .bold_line_style(RGBColor(225, 225, 225))
             .x_desc(self.x)
             .y_desc(self.y)
-            .x_label_formatter(&self.x_label)
-            .y_label_formatter(&short)
+            .x_label_formatter(&|value| (self.x_label)(*value))
+            .y_label_formatter(&|value| short(*value))
             .draw()?;
         for (index, line) in self.lines.iter().enumerate() {
             let colour = COLOURS[index % COLOURS.len()];
@@ -132,9 +137,9 @@ mod tests {
 
     #[test]
     fn axes_are_named_as_people_read_them() {
-        assert_eq!((nines(&1.0), nines(&2.0), nines(&3.0)), ("p90".to_owned(), "p99".to_owned(), "p99.9".to_owned()));
+        assert_eq!((nines(1.0), nines(2.0), nines(3.0)), ("p90".to_owned(), "p99".to_owned(), "p99.9".to_owned()));
         assert_eq!(
-            (short(&12_500.0), short(&2_000_000.0), short(&3.0)),
+            (short(12_500.0), short(2_000_000.0), short(3.0)),
             ("12.5k".to_owned(), "2M".to_owned(), "3".to_owned())
         );
     }
