@@ -61,6 +61,7 @@ fn refusal(json: &[u8], after: Duration) -> Verdict<'_> {
         Some(code @ ("rate_limited" | "overloaded" | "moving" | "outcome_pending")) => {
             Verdict::PushedBack { code, after }
         }
+        Some(code) if KEYS.retryable.is_true(json) => Verdict::PushedBack { code, after },
         Some(code) => Verdict::Fault { code },
         None => Verdict::Fault { code: "no_code" },
     }
@@ -86,6 +87,15 @@ mod tests {
         let after = Duration::from_secs(3);
         assert_eq!(of_response(503, Some(3), full), Verdict::PushedBack { code: "overloaded", after });
         assert_eq!(of_response(503, Some(3), b"busy"), Verdict::PushedBack { code: "no_code", after });
+    }
+
+    #[test]
+    fn a_code_that_is_not_known_is_sent_again_if_the_server_says_so() {
+        let after = Duration::from_secs(1);
+        let down = br#"{"type":"receipt","status":"rejected","code":"unavailable","retryable":true}"#;
+        assert_eq!(of_receipt(down), Verdict::PushedBack { code: "unavailable", after });
+        let wrong = br#"{"type":"receipt","status":"rejected","code":"invalid","retryable":false}"#;
+        assert_eq!(of_receipt(wrong), Verdict::Fault { code: "invalid" });
     }
 
     #[test]

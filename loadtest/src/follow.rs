@@ -80,7 +80,7 @@ impl Follow {
     fn restart(&mut self, frame: &[u8]) -> Seen {
         let Ok(value) = serde_json::from_slice::<Value>(frame) else { return Seen::Other };
         let auction = value.get("auction").unwrap_or(&value);
-        let Some(seq) = auction["seq"].as_i64() else { return Seen::Other };
+        let Some(seq) = value["seq"].as_i64().or(auction["seq"].as_i64()) else { return Seen::Other };
         self.snapshots += u64::from(self.started);
         self.started = true;
         // Never back: what was seen stays seen.

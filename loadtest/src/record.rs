@@ -127,9 +127,8 @@ impl Tally {
     /// A bid that was pushed back is not tried again.
     pub(crate) fn give_up(&mut self, code: &str) {
         self.in_flight -= 1;
-        if code == "outcome_pending" {
-            self.undecided += 1;
-        }
+        // These say that nothing was decided; any other code leaves it open.
+        self.undecided += u64::from(!matches!(code, "rate_limited" | "overloaded" | "moving"));
     }
 
     /// A bid got an answer that it should not have got.

@@ -111,6 +111,11 @@ impl Key {
         number(self.value(json)?)
     }
 
+    /// Whether the key's value is `true`.
+    pub(crate) fn is_true(&self, json: &[u8]) -> bool {
+        self.value(json).is_some_and(|value| value.starts_with(b"true"))
+    }
+
     /// The key's value, when it is text without escapes.
     pub(crate) fn text<'a>(&self, json: &'a [u8]) -> Option<&'a str> {
         let inside = self.value(json)?.strip_prefix(b"\"")?;
@@ -129,6 +134,7 @@ pub(crate) struct Keys {
     pub(crate) status: Key,
     pub(crate) bid_id: Key,
     pub(crate) retry_after: Key,
+    pub(crate) retryable: Key,
 }
 
 /// One set for the process: building a searcher costs more than using it.
@@ -141,6 +147,7 @@ pub(crate) static KEYS: LazyLock<Keys> = LazyLock::new(|| Keys {
     status: Key::new("\"status\""),
     bid_id: Key::new("\"bid_id\""),
     retry_after: Key::new("\"retry_after\""),
+    retryable: Key::new("\"retryable\""),
 });
 
 /// The integer at the start of `bytes`.
