@@ -70,7 +70,8 @@ pub fn routes(cfg: &mut web::ServiceConfig) {
         .service(
             at("/auctions/{id}/bids", "GET, HEAD, POST").route(post().to(bids::place)).route(read().to(history::list)),
         )
-        .service(at("/time", "GET, HEAD").route(read().to(time::now)));
+        .service(at("/time", "GET, HEAD").route(read().to(time::now)))
+        .default_service(to(nowhere));
 
     cfg.configure(extract::bounds).service(
         scope("")
