@@ -61,6 +61,12 @@ pub const IMAGE_BYTES_MAX: usize = 5 * 1_024 * 1_024;
 pub const IMAGE_SIDE_MAX: u32 = 8_000;
 /// Pixels along the longer side of a stored picture; larger ones are scaled down.
 pub const IMAGE_STORED_SIDE_MAX: u32 = 1_600;
+/// Uploads read or waiting to be decoded: each may hold [`IMAGE_BYTES_MAX`]. Full → 503 `overloaded`.
+pub const UPLOADS_AT_ONCE: usize = 32;
+/// An upload that has not arrived after this long is given up: → 422 `invalid`.
+pub const UPLOAD_WITHIN: Span = Span::from_secs(60);
+/// Bytes that decoding one picture may allocate. More → 422 `invalid`.
+pub const IMAGE_DECODE_BYTES_MAX: u64 = 256 * 1_024 * 1_024;
 /// Uploads decoded at a time: each may hold 200 MB. Full → waits.
 pub const IMAGES_DECODED_AT_ONCE: usize = 2;
 /// Passwords hashed at a time: each takes 19 MiB and tens of milliseconds. Full → waits.
@@ -73,8 +79,21 @@ pub const TOKENS_PER_USER_MAX: u32 = 50;
 pub const TOKEN_LIFE: Span = Span::from_secs(30 * 24 * 3_600);
 /// Sign-ins held in memory; the least used are looked up again.
 pub const TOKENS_CACHED_MAX: usize = 100_000;
+/// A sign-in held in memory is looked up again after this long: bounds how long one lives on that the
+/// store let go as a user's oldest.
+pub const TOKEN_RECHECK: Span = Span::from_secs(60);
+/// Users and addresses that a rate is remembered for before the ones at rest are looked for and forgotten.
+pub const LIMITER_KEYS_UNSWEPT_MAX: usize = 10_000;
+/// Rate checks between two looks whether there are that many.
+pub const LIMITER_CHECKS_BETWEEN_SWEEPS: u32 = 1_024;
 /// Items on one page of a list; more in `limit` → 422 `invalid`.
 pub const PAGE_ITEMS_MAX: u32 = 1_000;
+/// Bids, and auctions watched or won, that a user's own page shows: the newest ones.
+pub const OWN_ITEMS_MAX: u32 = 200;
+/// How far back an auction may be said to start: forgives a client's clock.
+pub const START_PAST_MAX: Span = Span::from_secs(300);
+/// How long the readiness check waits for the store.
+pub const READY_WITHIN: Span = Span::from_secs(2);
 /// Items on one page when `limit` is not given.
 pub const PAGE_ITEMS_DEFAULT: u32 = 50;
 

