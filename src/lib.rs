@@ -1,6 +1,7 @@
 pub mod account;
 pub mod auction;
 pub mod bus;
+pub mod cli;
 pub mod clock;
 pub mod domain;
 pub mod http;

@@ -1,0 +1,1 @@
+//! What only this backend promises: one process, group commit, no trace of what failed.
