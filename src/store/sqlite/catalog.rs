@@ -56,26 +56,17 @@ impl Catalog for SqliteStore {
 
     async fn won_by(&self, user: UserId, limit: u32) -> Result<Vec<StoredAuction>, StoreError> {
         self.read(move |connection| {
-            let newest = "WHERE s.winner_id = ?1 ORDER BY s.at_us DESC, s.auction_id DESC LIMIT ?2";
-            many(
-                connection,
-                "settlements s CROSS JOIN",
-                &format!("ON a.id = s.auction_id {newest}"),
-                params![user.0, limit],
-            )
+            let newest =
+                "WHERE s.winner_id = ?1 AND a.id = s.auction_id ORDER BY s.at_us DESC, s.auction_id DESC LIMIT ?2";
+            many(connection, "settlements s CROSS JOIN", newest, params![user.0, limit])
         })
         .await
     }
 
     async fn watched_by(&self, user: UserId, limit: u32) -> Result<Vec<StoredAuction>, StoreError> {
         self.read(move |connection| {
-            let soonest = "WHERE w.user_id = ?1 ORDER BY a.ends_us, a.id LIMIT ?2";
-            many(
-                connection,
-                "watches w CROSS JOIN",
-                &format!("ON a.id = w.auction_id {soonest}"),
-                params![user.0, limit],
-            )
+            let soonest = "WHERE w.user_id = ?1 AND a.id = w.auction_id ORDER BY a.ends_us, a.id LIMIT ?2";
+            many(connection, "watches w CROSS JOIN", soonest, params![user.0, limit])
         })
         .await
     }

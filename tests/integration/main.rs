@@ -1,0 +1,3 @@
+//! One binary for all tests that use more than one room.
+
+mod contract;
