@@ -148,7 +148,9 @@ fn command(what: &What, enough: i64, number: usize) -> Command {
 
 fn replayed(terms: &Terms, head: Head, events: &[Event]) -> Auction {
     let mut auction = Auction::new(terms.clone(), head);
-    events.iter().for_each(|event| auction.apply(event));
+    for event in events {
+        auction.apply(event);
+    }
     auction
 }
 

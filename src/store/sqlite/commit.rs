@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use rusqlite::{CachedStatement, Connection, OptionalExtension, params};
 
 use super::rows::damaged;
-use crate::domain::{AuctionId, Epoch, Event, EventKind, Head, PlaceBid, Rejection, Seq, Timestamp, Top};
+use crate::domain::{AuctionId, Epoch, Event, EventKind, Head, Money, PlaceBid, Rejection, Seq, Timestamp, Top};
 use crate::store::{AuctionBatch, RejectedBid, StoreError, Written};
 
 /// Events share a shelf when their seqs agree without the lowest 9 bits: 512. The schema's index says the same.
@@ -127,7 +127,7 @@ impl<'c> Statements<'c> {
             bid.map(|bid| bid.bid_id.0.to_be_bytes()),
             bidder.map(|bidder| bidder.id.0),
             bidder.map(|bidder| &*bidder.nick),
-            amount.map(|amount| amount.minor()),
+            amount.map(Money::minor),
             bid.and_then(|bid| bid.message.as_deref()),
             winner.map(|top| top.seq.0),
             winner.map(|top| top.at.0),

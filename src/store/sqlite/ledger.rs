@@ -73,11 +73,11 @@ impl Ledger for SqliteStore {
         limit: u32,
     ) -> Result<Vec<(RejectionCursor, RejectedBid)>, StoreError> {
         self.read(move |connection| {
-            let (shelf, bid_id) = after.map_or((-1, BidId(0)), |cursor| (cursor.shelf, cursor.bid_id));
+            let (start, last) = after.map_or((-1, BidId(0)), |cursor| (cursor.shelf, cursor.bid_id));
             let sql = format!("SELECT {REJECTED}, r.shelf FROM rejections r WHERE r.auction_id = ?1 AND (r.shelf, r.bid_id) > (?2, ?3) \
                  ORDER BY r.shelf, r.bid_id LIMIT ?4");
             let mut statement = connection.prepare_cached(&sql)?;
-            let mut found = statement.query(params![auction_id.0, shelf, bid_id.0.to_be_bytes(), limit])?;
+            let mut found = statement.query(params![auction_id.0, start, last.0.to_be_bytes(), limit])?;
             let mut rejections = Vec::new();
             while let Some(row) = found.next()? {
                 let rejected = rows::rejected(row)?;

@@ -1,4 +1,4 @@
-//! The embedded store: one SQLite file, one writer, a few readers beside it.
+//! The embedded store: one database file, one writer, a few readers beside it.
 //!
 //! In the order of a commit's way: [`open`] takes the file, `writer` gathers what waits into one
 //! transaction, `commit` writes an auction's part, `ledger`, `catalog`, `accounts` and `images` are the
@@ -29,7 +29,7 @@ use self::readers::Readers;
 use self::writer::Writer;
 use super::{Store, StoreError};
 
-/// The port on one SQLite file.
+/// The port on one database file.
 pub struct SqliteStore {
     /// None when opened for reading only.
     writer: Option<Writer>,

@@ -49,7 +49,7 @@ impl Readers {
     {
         let (reply, answer) = oneshot::channel();
         let read = move |connection: &Connection| drop(reply.send(work(connection)));
-        self.messages.send(Message::Read(Box::new(read))).await.map_err(|_| stopped())?;
+        self.messages.send(Message::Read(Box::new(read))).await.map_err(|_unsent| stopped())?;
         answer.await.unwrap_or_else(|_| Err(stopped()))
     }
 

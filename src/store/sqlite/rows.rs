@@ -37,22 +37,23 @@ impl From<rusqlite::Error> for StoreError {
     /// What contradicts the schema is damage; everything else may pass.
     fn from(error: rusqlite::Error) -> Self {
         use rusqlite::{Error, ErrorCode};
-        let damaged = match &error {
+        let misread = matches!(
+            error,
             Error::FromSqlConversionFailure(..)
-            | Error::IntegralValueOutOfRange(..)
-            | Error::InvalidColumnType(..)
-            | Error::Utf8Error(..) => true,
-            other => matches!(
-                other.sqlite_error_code(),
-                Some(
-                    ErrorCode::ConstraintViolation
-                        | ErrorCode::DatabaseCorrupt
-                        | ErrorCode::NotADatabase
-                        | ErrorCode::TypeMismatch
-                )
-            ),
-        };
-        if damaged { Self::Damaged(error.to_string()) } else { Self::Unavailable(error.to_string()) }
+                | Error::IntegralValueOutOfRange(..)
+                | Error::InvalidColumnType(..)
+                | Error::Utf8Error(..)
+        );
+        let refused = matches!(
+            error.sqlite_error_code(),
+            Some(
+                ErrorCode::ConstraintViolation
+                    | ErrorCode::DatabaseCorrupt
+                    | ErrorCode::NotADatabase
+                    | ErrorCode::TypeMismatch
+            )
+        );
+        if misread || refused { Self::Damaged(error.to_string()) } else { Self::Unavailable(error.to_string()) }
     }
 }
 

@@ -82,7 +82,7 @@ impl Writer {
     {
         let (reply, answer) = oneshot::channel();
         let task = Task { work: Some(work), result: Err(stopped()), reply };
-        self.messages.send(Message::Job(Box::new(task))).await.map_err(|_| stopped())?;
+        self.messages.send(Message::Job(Box::new(task))).await.map_err(|_unsent| stopped())?;
         answer.await.unwrap_or_else(|_| Err(StoreError::OutcomeUnknown("the writer is gone".to_owned())))
     }
 

@@ -71,7 +71,7 @@ pub(crate) fn every_subscriber_gets_every_publication(bus: &impl Bus) {
     assert_eq!(other.seen(), all);
 }
 
-pub(crate) fn publications_of_an_auction_arrive_in_order(bus: &(impl Bus + Sync)) {
+pub(crate) fn publications_of_an_auction_arrive_in_order(bus: &impl Bus) {
     let recorder = Recorder::on(bus);
     std::thread::scope(|scope| {
         for auction in 1..=4 {
