@@ -2,6 +2,8 @@
 //!
 //! Bounds that an operator may want to move are settings (`config/default.toml`); these are the rest.
 
+use std::time::Duration;
+
 use crate::domain::Span;
 
 /// Bids of one auction that are decided but not yet answered, or wait to be decided. Full → `overloaded`.
@@ -18,6 +20,24 @@ pub const REJECTIONS_QUEUED_MAX: usize = 16_384;
 pub const STORE_JOBS_MAX: usize = 1_024;
 /// Connections that read beside the embedded store's writer.
 pub const STORE_READERS: usize = 4;
+/// Reads that wait for a reader of the embedded store. Full → the caller waits.
+pub const STORE_READS_MAX: usize = 1_024;
+/// How long one of the embedded store's connections waits for another's file lock before it fails. Writer and readers do not
+/// block each other; only a schema change or a recovery after a crash does.
+pub const STORE_BUSY: Duration = Duration::from_secs(5);
+/// Times, 100 ms apart, that `gavel migrate` tries for the database while another migration holds it. Then it is refused.
+pub const STORE_MIGRATE_LOCK_TRIES: u32 = 50;
+/// Pages (4 KiB) of the write-ahead log before it is folded into the database file: 16 MiB. Less folds hot pages too often,
+/// more makes each fold a longer pause.
+pub const STORE_WAL_PAGES: i64 = 4_000;
+/// KiB of pages that the embedded store's writer keeps in memory.
+pub const STORE_WRITER_CACHE_KIB: i64 = 65_536;
+/// Prepared statements that a connection keeps; more than this program has.
+pub const STORE_STATEMENTS: usize = 64;
+/// Rows that the auditor reads at a time.
+pub const AUDIT_PAGE: u32 = 1_000;
+/// Faults that the auditor keeps word for word; the rest are only counted.
+pub const AUDIT_FAULTS_MAX: usize = 1_000;
 /// Auction actors awake at a time. Full → a bid on a sleeping auction is `overloaded`; idle ones sleep within a minute.
 pub const AUCTIONS_AWAKE_MAX: usize = 100_000;
 /// An auction without a command for this long goes to sleep.

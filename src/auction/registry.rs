@@ -204,7 +204,4 @@ impl Engine {
             tracing::warn!(unanswered, "stopped with bids unanswered");
         }
     }
-
-    /// Learns that an auction was stored, so that its closing is watched from now on.
-    pub fn auction_created(&self, _stored: &crate::store::StoredAuction) {}
 }
