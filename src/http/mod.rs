@@ -1,5 +1,7 @@
 //! The door: the whole route table on one screen.
 
+pub mod streams;
+
 use std::sync::Arc;
 
 use crate::account::{Accounts, Limiter};
