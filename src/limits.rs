@@ -111,7 +111,7 @@ pub const GAP_EVENTS_PER_READ: u32 = 1_000;
 /// Age up to which a snapshot serves further sessions.
 pub const SNAPSHOT_FRESH: Span = Span::from_secs(1);
 /// Events that may follow a shared snapshot. More → it is read anew.
-pub const SNAPSHOT_EVENTS_BEHIND_MAX: i64 = 128;
+pub const SNAPSHOT_EVENTS_BEHIND_MAX: usize = 128;
 /// Reads of the history that one hub has under way. Full → they wait.
 pub const HISTORY_READS_AT_ONCE: usize = 16;
 /// Reads of the history that wait. Full → tried again at the next tick.
@@ -137,6 +137,5 @@ const _: () = assert!(PAGE_ITEMS_DEFAULT <= PAGE_ITEMS_MAX, "the default page fi
 const _: () =
     assert!((CATCH_UP_EVENTS_PER_READ as usize) < SESSION_QUEUE_FRAMES, "a read for a session fits its queue");
 const _: () = assert!(EVENTS_PER_TURN < SESSION_QUEUE_FRAMES, "one turn does not fill an empty queue");
-const _: () =
-    assert!(SNAPSHOT_EVENTS_BEHIND_MAX as usize <= RECENT_EVENTS_PER_AUCTION, "what follows a snapshot is at hand");
+const _: () = assert!(SNAPSHOT_EVENTS_BEHIND_MAX <= RECENT_EVENTS_PER_AUCTION, "what follows a snapshot is at hand");
 const _: () = assert!(PASSWORD_CHARS_MIN < PASSWORD_CHARS_MAX, "some password is acceptable");

@@ -33,6 +33,18 @@ pub(super) enum What {
     },
 }
 
+impl What {
+    /// After which event and how many of them to read; `None` for the snapshot.
+    pub(super) fn range(self) -> Option<(Seq, u32)> {
+        match self {
+            Self::Snapshot => None,
+            Self::Gap { after } => Some((after, GAP_EVENTS_PER_READ)),
+            Self::Recent { after } => Some((after, u32::try_from(RECENT_EVENTS_PER_AUCTION).unwrap_or(u32::MAX))),
+            Self::Page { after, limit, .. } => Some((after, limit)),
+        }
+    }
+}
+
 /// A read for one channel. Its answer is for that very channel, not for a later one of the same auction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Read {
@@ -49,6 +61,14 @@ pub(super) struct Desk<'a> {
     pub(super) reads: &'a mut Vec<Read>,
 }
 
+/// Events before those at hand: asked for once in a channel's life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum FurtherBack {
+    NotAsked,
+    UnderWay,
+    Asked,
+}
+
 /// See the file's head.
 pub(super) struct Channel {
     pub(super) number: u64,
@@ -56,9 +76,7 @@ pub(super) struct Channel {
     members: HashMap<SessionId, Member>,
     snapshot_under_way: bool,
     gap_under_way: bool,
-    recent_under_way: bool,
-    /// Whether further events before the recent ones were asked for already.
-    recent_asked: bool,
+    further_back: FurtherBack,
     /// Something could not be read; try again at the next tick.
     retry: bool,
 }
@@ -71,8 +89,7 @@ impl Channel {
             members: HashMap::new(),
             snapshot_under_way: false,
             gap_under_way: false,
-            recent_under_way: false,
-            recent_asked: false,
+            further_back: FurtherBack::NotAsked,
             retry: false,
         }
     }
@@ -145,7 +162,7 @@ impl Channel {
     pub(super) fn serve_one(&mut self, session: SessionId, desk: &mut Desk<'_>) {
         let table = Table {
             feed: &self.feed,
-            recent_may_grow: !self.recent_asked || self.recent_under_way,
+            recent_may_grow: self.further_back != FurtherBack::Asked,
             just_read: false,
             now: desk.now,
         };
@@ -159,7 +176,7 @@ impl Channel {
     fn serve_all(&mut self, just_read: bool, desk: &mut Desk<'_>) {
         let table = Table {
             feed: &self.feed,
-            recent_may_grow: !self.recent_asked || self.recent_under_way,
+            recent_may_grow: self.further_back != FurtherBack::Asked,
             just_read,
             now: desk.now,
         };
@@ -185,9 +202,8 @@ impl Channel {
                 }
             }
             Wants::Recent => {
-                if !self.recent_asked {
-                    self.recent_asked = true;
-                    self.recent_under_way = true;
+                if self.further_back == FurtherBack::NotAsked {
+                    self.further_back = FurtherBack::UnderWay;
                     desk.reads.push(self.read(What::Recent { after: self.feed.horizon() }));
                 }
             }
@@ -242,7 +258,7 @@ impl Channel {
 
     /// Events before the recent ones were read, or could not be: then each member reads its own.
     pub(super) fn recent_read(&mut self, events: Option<Vec<Publication>>, desk: &mut Desk<'_>) {
-        self.recent_under_way = false;
+        self.further_back = FurtherBack::Asked;
         self.feed.prepend(events.unwrap_or_default());
         self.serve_all(false, desk);
     }
@@ -263,17 +279,5 @@ impl Channel {
             member.session().queue.push(frame.form(member.session().wire()), now);
         }
         gone.into_keys().collect()
-    }
-}
-
-/// How many events a read asks for.
-impl What {
-    pub(super) fn range(self) -> Option<(Seq, u32)> {
-        match self {
-            Self::Snapshot => None,
-            Self::Gap { after } => Some((after, GAP_EVENTS_PER_READ)),
-            Self::Recent { after } => Some((after, u32::try_from(RECENT_EVENTS_PER_AUCTION).unwrap_or(u32::MAX))),
-            Self::Page { after, limit, .. } => Some((after, limit)),
-        }
     }
 }

@@ -73,7 +73,7 @@ impl Inbox {
             match order {
                 Order::SignedOut(_) => self.state.sign_outs_lost.store(true, Ordering::Release),
                 Order::Close(ending) => {
-                    *self.state.close_lost.lock().unwrap_or_else(PoisonError::into_inner) = Some(ending)
+                    *self.state.close_lost.lock().unwrap_or_else(PoisonError::into_inner) = Some(ending);
                 }
                 Order::Tick(_) => {}
             }

@@ -193,7 +193,8 @@ impl Member {
         let Table { feed, now, just_read, .. } = table;
         let usable = feed.snapshot.as_ref().filter(|snapshot| {
             let behind = feed.head.0 - snapshot.seq.0;
-            let fresh = now.since(snapshot.taken_at) <= SNAPSHOT_FRESH && behind <= SNAPSHOT_EVENTS_BEHIND_MAX;
+            let fresh = now.since(snapshot.taken_at) <= SNAPSHOT_FRESH
+                && usize::try_from(behind).unwrap_or(0) <= SNAPSHOT_EVENTS_BEHIND_MAX;
             snapshot.seq >= self.sent && (just_read || fresh) && feed.recent_after(snapshot.seq).is_some()
         });
         if self.session.queue.room(2) < 2 {

@@ -79,7 +79,9 @@ impl<'de> Deserialize<'de> for Id {
             }
 
             fn visit_str<E: de::Error>(self, text: &str) -> Result<Id, E> {
-                text.parse().map(|id| Id(AuctionId(id))).map_err(|_| E::invalid_value(de::Unexpected::Str(text), &self))
+                text.parse()
+                    .map(|id| Id(AuctionId(id)))
+                    .map_err(|_not_an_id| E::invalid_value(de::Unexpected::Str(text), &self))
             }
 
             fn visit_i64<E: de::Error>(self, id: i64) -> Result<Id, E> {
@@ -89,7 +91,7 @@ impl<'de> Deserialize<'de> for Id {
             fn visit_u64<E: de::Error>(self, id: u64) -> Result<Id, E> {
                 i64::try_from(id)
                     .map(|id| Id(AuctionId(id)))
-                    .map_err(|_| E::invalid_value(de::Unexpected::Unsigned(id), &self))
+                    .map_err(|_not_an_id| E::invalid_value(de::Unexpected::Unsigned(id), &self))
             }
         }
         deserializer.deserialize_any(Reader)
