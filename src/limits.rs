@@ -135,6 +135,45 @@ pub const BIDS_IN_FLIGHT_PER_SESSION: usize = 256;
 pub const HUB_QUEUE_MAX: usize = 16_384;
 /// The kernel's send buffer of a connection: bounds what a stuck reader holds.
 pub const SOCKET_SEND_BUFFER_BYTES: usize = 64 * 1_024;
+/// How long the kernel lets a peer take nothing before it ends the connection: later than
+/// [`SESSION_STUCK`], so that the hub sees and counts it first.
+pub const PEER_STUCK: Span = Span::from_secs(20);
+/// Time between two pings to a WebSocket client.
+pub const PING_EVERY: Span = Span::from_secs(20);
+/// A WebSocket client that sent nothing, not even a pong, for this long is cut off.
+pub const SILENCE_MAX: Span = Span::from_secs(60);
+/// Frames of a WebSocket client that made no sense. More → close code 1008.
+pub const INVALID_FRAMES_MAX: u32 = 100;
+/// Bytes a session hands to its socket in one write: bounds what waits behind a full socket. The rest goes with the next.
+pub const SEND_BYTES_AT_ONCE: usize = 16 * 1_024;
+/// Frames that may wait for a session when a tick is due. More → this session skips the tick.
+pub const TICK_BACKLOG_FRAMES: usize = 8;
+/// Events of an auction that a hub keeps for sessions that come back. Older → read from the history.
+pub const RECENT_EVENTS_PER_AUCTION: usize = 1_024;
+/// Events of an auction that came before an earlier one. Full → dropped, and read with the gap.
+pub const EVENTS_AHEAD_MAX: usize = 1_024;
+/// Events in one read for a session that catches up: fits its queue.
+pub const CATCH_UP_EVENTS_PER_READ: u32 = 128;
+/// Events in one read that fills a gap.
+pub const GAP_EVENTS_PER_READ: u32 = 1_000;
+/// Age up to which a snapshot serves further sessions.
+pub const SNAPSHOT_FRESH: Span = Span::from_secs(1);
+/// Events that may follow a shared snapshot. More → it is read anew.
+pub const SNAPSHOT_EVENTS_BEHIND_MAX: usize = 128;
+/// Reads of the history that one hub has under way. Full → they wait.
+pub const HISTORY_READS_AT_ONCE: usize = 16;
+/// Reads of the history that wait. Full → tried again at the next tick.
+pub const HISTORY_READS_WAITING_MAX: usize = 4_096;
+/// Orders (ticks, sign-outs, shutdown) that wait for one hub. Full → a tick is skipped; a sign-out ends every signed-in session there.
+pub const HUB_ORDERS_MAX: usize = 1_024;
+/// Sign-outs a hub remembers, for a session that was still being set up. The oldest go first.
+pub const SIGN_OUTS_REMEMBERED: usize = 1_024;
+/// Publications a hub hands out before it lets its sessions send.
+pub const EVENTS_PER_TURN: usize = 64;
+/// Sessions a hub gives their tick before it lets them send.
+pub const SESSIONS_PER_TURN: usize = 512;
+/// On shutdown, a session waits this long for the answers to its bids.
+pub const RECEIPTS_AWAITED: Span = Span::from_secs(3);
 /// Time between two ticks of the server clock.
 pub const TICK: Span = Span::from_secs(1);
 /// Time that a graceful stop may take.
@@ -144,4 +183,8 @@ const _: () = assert!(BIDS_IN_FLIGHT_PER_AUCTION <= BIDS_IN_FLIGHT_PER_NODE, "on
 const _: () = assert!(OUTBOX_MAX > BIDS_IN_FLIGHT_PER_NODE, "closing events find a place beside all bids");
 const _: () = assert!(REPLAY_EVENTS_MAX >= PAGE_ITEMS_MAX, "a replay covers at least a page");
 const _: () = assert!(PAGE_ITEMS_DEFAULT <= PAGE_ITEMS_MAX, "the default page fits");
+const _: () =
+    assert!((CATCH_UP_EVENTS_PER_READ as usize) < SESSION_QUEUE_FRAMES, "a read for a session fits its queue");
+const _: () = assert!(EVENTS_PER_TURN < SESSION_QUEUE_FRAMES, "one turn does not fill an empty queue");
+const _: () = assert!(SNAPSHOT_EVENTS_BEHIND_MAX <= RECENT_EVENTS_PER_AUCTION, "what follows a snapshot is at hand");
 const _: () = assert!(PASSWORD_CHARS_MIN < PASSWORD_CHARS_MAX, "some password is acceptable");

@@ -3,6 +3,8 @@
 //! A handler reads a request, asks one other room and writes the answer. The rules of an auction, SQL
 //! and waiting for events have no place here.
 
+pub mod streams;
+
 use std::sync::Arc;
 
 use actix_web::guard::{Any, Get, Head};
