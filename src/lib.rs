@@ -1,5 +1,7 @@
 #![doc = include_str!("ARCHITECTURE.md")]
 
+rust_i18n::i18n!("src/web/texts", fallback = "en");
+
 pub mod domain;
 pub mod protocol;
 pub mod auction;

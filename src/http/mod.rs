@@ -10,7 +10,7 @@ use std::sync::Arc;
 use actix_web::guard::{Any, Get, Head};
 use actix_web::http::header::CACHE_CONTROL;
 use actix_web::middleware::{DefaultHeaders, from_fn};
-use actix_web::web::{delete, post, put, scope, to};
+use actix_web::web::{delete, get, post, put, scope, to};
 use actix_web::{HttpRequest, HttpResponse, Resource, Route, web};
 
 use crate::account::{Accounts, Limited, Limiter, Who};
@@ -20,6 +20,7 @@ use crate::settings::Settings;
 use crate::store::{Store, StoreError};
 
 pub mod address;
+mod assets;
 pub mod auctions;
 pub mod auth;
 pub mod bids;
@@ -33,6 +34,8 @@ pub mod images;
 pub mod new_auction;
 pub mod openapi;
 pub mod origin;
+pub mod original;
+pub mod pages;
 pub mod picture;
 pub mod problem;
 mod time;
@@ -78,7 +81,10 @@ pub fn routes(cfg: &mut web::ServiceConfig) {
     cfg.configure(extract::bounds).service(
         scope("")
             .wrap(from_fn(origin::check))
-            // streams: .configure(streams::configure), before the scope that covers their addresses
+            .service(at("/sse", "GET").route(get().to(streams::server_clock)))
+            .service(at("/api/v1/ws", "GET").route(get().to(streams::web_socket)))
+            .service(at("/api/v1/events", "GET").route(get().to(streams::many_auctions)))
+            .service(at("/api/v1/auctions/{id}/events", "GET").route(get().to(streams::one_auction)))
             .service(
                 scope("/api")
                     .wrap(from_fn(address::limit_reads))
@@ -91,9 +97,23 @@ pub fn routes(cfg: &mut web::ServiceConfig) {
             .service(at("/readyz", "GET, HEAD").route(read().to(health::ready)))
             .service(at("/metrics", "GET, HEAD").route(read().to(health::metrics)))
             .service(at("/img/{id}", "GET, HEAD").route(read().to(images::serve)))
-            // original: .configure(original::routes)
-            // pages: .configure(pages::routes)
-            .default_service(to(nowhere)),
+            .service(at("/assets/{hash}/{file}", "GET, HEAD").route(read().to(assets::serve)))
+            .service(at("/", "GET, HEAD").route(read().to(pages::index)))
+            .service(at("/join", "GET, HEAD").route(read().to(pages::join)))
+            .service(at("/list", "GET, HEAD").route(read().to(pages::mine)))
+            .service(
+                at("/good", "GET, HEAD, POST").route(read().to(pages::new_item)).route(post().to(original::post_item)),
+            )
+            .service(at("/good/{id}", "GET, HEAD").route(read().to(pages::room)))
+            .service(at("/good/{id}/bid", "POST").route(post().to(original::place_bid)))
+            .service(at("/auth/join", "POST").route(post().to(original::join)))
+            .service(at("/auth/login", "POST").route(post().to(original::login)))
+            .service(
+                at("/auth/logout", "GET, POST")
+                    .route(get().to(original::logout_by_get))
+                    .route(post().to(original::logout)),
+            )
+            .default_service(to(pages::nowhere)),
     );
 }
 

@@ -4,101 +4,145 @@
 //! `session`'s.
 
 use std::collections::HashMap;
-use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
-use actix_web::error::InternalError;
-use actix_web::http::StatusCode;
-use actix_web::http::header::{self, HeaderMap};
 use actix_web::{Error, HttpRequest, HttpResponse, web};
 
-use super::Door;
-use crate::account::{Limited, SignedIn, Who};
+use super::address::ClientAddress;
+use super::auth::{Caller, bearer, token};
+use super::extract::{AuctionRef, auction_id, digits};
+use super::{Door, HttpError, origin_allowed};
+use crate::account::{Limited, SignOutListener as _, SignedIn};
+use crate::auction::BidError;
 use crate::domain::{AuctionId, Seq};
 use crate::limits::SUBSCRIPTIONS_PER_SESSION_MAX;
 use crate::session::websocket::{self, OpenError};
-use crate::session::{EventId, Hubs, Position, Refused, sse};
-use crate::settings::Settings;
+use crate::session::{EventId, HistoryUnavailable, Hubs, Position, Refused, sse};
+use crate::store::StoreError;
 
-/// Adds the routes. They are plain resources: register them before any scope that covers `/api/v1`.
-pub fn configure(config: &mut web::ServiceConfig) {
-    config
-        .route("/sse", web::get().to(server_clock))
-        .route("/api/v1/ws", web::get().to(web_socket))
-        .route("/api/v1/events", web::get().to(many_auctions))
-        .route("/api/v1/auctions/{id}/events", web::get().to(one_auction));
-}
-
-type Answer = Result<HttpResponse, Error>;
 type Query = web::Query<HashMap<String, String>>;
 
-async fn server_clock(request: HttpRequest, hubs: web::Data<Arc<Hubs>>, door: web::Data<Door>) -> Answer {
-    admit(&request, &door)?;
-    sse::open_clock(&hubs).map_err(refused)
+impl From<Refused> for HttpError {
+    fn from(why: Refused) -> Self {
+        match why {
+            Refused::Full => Self::Overloaded,
+            Refused::Stopping => Self::Bid(BidError::Moving),
+        }
+    }
 }
 
-async fn web_socket(
+impl From<HistoryUnavailable> for HttpError {
+    fn from(error: HistoryUnavailable) -> Self {
+        Self::Store(StoreError::Unavailable(error.to_string()))
+    }
+}
+
+/// The server's time, once a second, for everyone.
+pub(super) async fn server_clock(
+    address: ClientAddress,
+    hubs: web::Data<Hubs>,
+    door: web::Data<Door>,
+) -> Result<HttpResponse, HttpError> {
+    door.limit(Limited::Stream, address.who())?;
+    Ok(sse::open_clock(&hubs)?)
+}
+
+/// A WebSocket. Browsers let any page open one, so the page must be ours when the cookie speaks.
+pub(super) async fn web_socket(
     request: HttpRequest,
     payload: web::Payload,
-    hubs: web::Data<Arc<Hubs>>,
+    watcher: Watcher,
+    hubs: web::Data<Hubs>,
     door: web::Data<Door>,
-) -> Answer {
-    admit(&request, &door)?;
-    let caller = caller(&request, &door).await?;
-    if caller.by_cookie && !is_own_origin(&request, &door.settings) {
-        return Err(problem(StatusCode::FORBIDDEN, "forbidden_origin", "The request came from another site."));
+) -> Result<HttpResponse, Error> {
+    if watcher.by_cookie && !origin_allowed(&request, &door.settings) {
+        return Err(HttpError::ForbiddenOrigin.into());
     }
-    websocket::open(&hubs, &request, payload, caller.signed_in.as_deref()).map_err(|error| match error {
-        OpenError::Refused(why) => refused(why),
+    let opened = websocket::open(&hubs, &request, payload, watcher.signed_in.as_deref());
+    let response = opened.map_err(|error| match error {
+        OpenError::Refused(why) => HttpError::from(why).into(),
         OpenError::Handshake(error) => error,
-    })
+    })?;
+    watcher.still_signed_in(&hubs, &door).await?;
+    Ok(response)
 }
 
-async fn one_auction(
+/// One auction's events.
+pub(super) async fn one_auction(
     request: HttpRequest,
-    id: web::Path<String>,
+    AuctionRef(id): AuctionRef,
     query: Query,
-    hubs: web::Data<Arc<Hubs>>,
+    watcher: Watcher,
+    hubs: web::Data<Hubs>,
     door: web::Data<Door>,
-) -> Answer {
-    admit(&request, &door)?;
-    let not_found = || problem(StatusCode::NOT_FOUND, "not_found", "There is no such auction.");
-    let auction_id = auction_id(&id).ok_or_else(not_found)?;
+) -> Result<HttpResponse, HttpError> {
     let after = match last_event_id(&request) {
-        Some(last) if last.auction_id == auction_id => Some(Position::from(last)),
+        Some(last) if last.auction_id == id => Some(Position::from(last)),
         _ => after_seq(&query)?.map(Position::after),
     };
-    let caller = caller(&request, &door).await?;
-    match hubs.knows(auction_id).await {
-        Ok(true) => sse::open(&hubs, &[(auction_id, after)], caller.signed_in.as_deref()).map_err(refused),
-        Ok(false) => Err(not_found()),
-        Err(_) => Err(unavailable("The auction cannot be read just now.")),
+    if !hubs.knows(id).await? {
+        return Err(HttpError::NotFound);
+    }
+    let response = sse::open(&hubs, &[(id, after)], watcher.signed_in.as_deref())?;
+    watcher.still_signed_in(&hubs, &door).await?;
+    Ok(response)
+}
+
+/// The events of several auctions, for a page that shows many.
+pub(super) async fn many_auctions(
+    request: HttpRequest,
+    query: Query,
+    watcher: Watcher,
+    hubs: web::Data<Hubs>,
+    door: web::Data<Door>,
+) -> Result<HttpResponse, HttpError> {
+    let last = last_event_id(&request);
+    let ids = auction_ids(query.get("auctions").map_or("", String::as_str)).ok_or_else(|| {
+        HttpError::invalid("auctions", format!("must be 1 to {SUBSCRIPTIONS_PER_SESSION_MAX} ids, separated by commas"))
+    })?;
+    let from = |id| (id, last.filter(|last| last.auction_id == id).map(Position::from));
+    let auctions: Vec<_> = ids.into_iter().map(from).collect();
+    let response = sse::open(&hubs, &auctions, watcher.signed_in.as_deref())?;
+    watcher.still_signed_in(&hubs, &door).await?;
+    Ok(response)
+}
+
+/// Who opens a stream: anyone may watch. A stale cookie leaves a watcher anonymous; a stale bearer token is told.
+pub(super) struct Watcher {
+    signed_in: Option<Arc<SignedIn>>,
+    by_cookie: bool,
+    token: Option<String>,
+}
+
+impl actix_web::FromRequest for Watcher {
+    type Error = HttpError;
+    type Future = futures_util::future::LocalBoxFuture<'static, Result<Self, HttpError>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut actix_web::dev::Payload) -> Self::Future {
+        let door = Door::of(request).cloned();
+        let (address, caller) = (ClientAddress::extract(request), Caller::from_request(request, payload));
+        let (with_bearer, (token, _)) = (bearer(request).is_some(), token(request));
+        Box::pin(async move {
+            door?.limit(Limited::Stream, address.await?.who())?;
+            let Caller { signed_in, by_cookie } = caller.await?;
+            if with_bearer && signed_in.is_none() {
+                return Err(HttpError::Unauthenticated);
+            }
+            Ok(Self { signed_in, by_cookie, token })
+        })
     }
 }
 
-async fn many_auctions(
-    request: HttpRequest,
-    query: Query,
-    hubs: web::Data<Arc<Hubs>>,
-    door: web::Data<Door>,
-) -> Answer {
-    admit(&request, &door)?;
-    let last = last_event_id(&request);
-    let auctions: Vec<_> = auction_ids(query.get("auctions").map_or("", String::as_str))
-        .ok_or_else(|| {
-            let detail = format!("auctions: name 1 to {SUBSCRIPTIONS_PER_SESSION_MAX} ids, separated by commas.");
-            problem(StatusCode::UNPROCESSABLE_ENTITY, "invalid", &detail)
-        })?
-        .into_iter()
-        .map(|id| (id, last.filter(|last| last.auction_id == id).map(Position::from)))
-        .collect();
-    let caller = caller(&request, &door).await?;
-    sse::open(&hubs, &auctions, caller.signed_in.as_deref()).map_err(refused)
-}
-
-fn auction_id(text: &str) -> Option<AuctionId> {
-    text.parse().ok().filter(|id| *id > 0).map(AuctionId)
+impl Watcher {
+    /// A sign-out between the look-up and the registration of the stream found no stream to end: ends it now.
+    async fn still_signed_in(&self, hubs: &Hubs, door: &Door) -> Result<(), HttpError> {
+        if let (Some(signed_in), Some(token)) = (&self.signed_in, &self.token)
+            && door.accounts.authenticate(token).await?.is_none()
+        {
+            hubs.signed_out(signed_in.token);
+        }
+        Ok(())
+    }
 }
 
 /// A list of auctions, each once, in ascending order; `None` when it is empty, too long or no list.
@@ -109,109 +153,15 @@ fn auction_ids(text: &str) -> Option<Vec<AuctionId>> {
     (ids.len() <= SUBSCRIPTIONS_PER_SESSION_MAX).then_some(ids)
 }
 
-fn after_seq(query: &HashMap<String, String>) -> Result<Option<Seq>, Error> {
+fn after_seq(query: &HashMap<String, String>) -> Result<Option<Seq>, HttpError> {
     let Some(text) = query.get("after_seq") else { return Ok(None) };
-    match text.parse() {
-        Ok(seq) if seq >= 0 => Ok(Some(Seq(seq))),
-        _ => Err(problem(StatusCode::UNPROCESSABLE_ENTITY, "invalid", "after_seq: a whole number, not negative.")),
-    }
+    let seq = digits(text).ok_or_else(|| HttpError::invalid("after_seq", "must be a whole number, not negative"))?;
+    Ok(Some(Seq(seq)))
 }
 
 /// What a browser had last; anything else in the header is as good as none.
 fn last_event_id(request: &HttpRequest) -> Option<EventId> {
-    text(request.headers(), "last-event-id")?.parse().ok()
-}
-
-fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
-    headers.get(name)?.to_str().ok()
-}
-
-/// Who asks, if anyone is signed in.
-struct Caller {
-    signed_in: Option<Arc<SignedIn>>,
-    by_cookie: bool,
-}
-
-/// A stale cookie leaves a watcher anonymous; a stale bearer token is told.
-async fn caller(request: &HttpRequest, door: &Door) -> Result<Caller, Error> {
-    let bearer = text(request.headers(), header::AUTHORIZATION.as_str())
-        .and_then(|value| value.split_once(' '))
-        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
-        .map(|(_, token)| token.trim().to_owned());
-    let cookie = request.cookie("gavel_session").map(|cookie| cookie.value().to_owned());
-    let (token, by_cookie) = match (bearer, cookie) {
-        (Some(token), _) => (token, false),
-        (None, Some(token)) => (token, true),
-        (None, None) => return Ok(Caller { signed_in: None, by_cookie: false }),
-    };
-    let signed_in = door.accounts.authenticate(&token).await.map_err(|error| {
-        tracing::warn!(%error, "cannot look up a sign-in");
-        unavailable("Sign-ins cannot be read just now.")
-    })?;
-    if signed_in.is_none() && !by_cookie {
-        return Err(problem(StatusCode::UNAUTHORIZED, "unauthenticated", "The token is not valid."));
-    }
-    Ok(Caller { signed_in, by_cookie })
-}
-
-/// Whether the page that opens the stream is ours. Browsers always say where it came from; whoever
-/// says nothing is no browser and carries nobody else's cookie.
-fn is_own_origin(request: &HttpRequest, settings: &Settings) -> bool {
-    let Some(origin) = request.headers().get(header::ORIGIN) else { return true };
-    let Ok(origin) = origin.to_str() else { return false };
-    let host = text(request.headers(), header::HOST.as_str()).unwrap_or_default();
-    let own = origin.split_once("://").is_some_and(|(_, authority)| authority.eq_ignore_ascii_case(host));
-    own || settings.allowed_origins.iter().any(|allowed| allowed == origin)
-}
-
-/// Takes one new stream from the allowance of the caller's address.
-fn admit(request: &HttpRequest, door: &Door) -> Result<(), Error> {
-    let connection = request.connection_info();
-    let forwarded = if door.settings.trust_forwarded { connection.realip_remote_addr() } else { None };
-    let address = forwarded
-        .and_then(|address| address.parse::<IpAddr>().ok())
-        .or_else(|| request.peer_addr().map(|address| address.ip()));
-    let Some(address) = address else { return Ok(()) };
-    door.limiter
-        .check(Limited::Stream, Who::Address(address))
-        .map_err(|wait| try_later(StatusCode::TOO_MANY_REQUESTS, "rate_limited", "Too many new streams.", wait))
-}
-
-fn refused(why: Refused) -> Error {
-    match why {
-        Refused::Full => overloaded("overloaded", "Too many live streams."),
-        Refused::Stopping => overloaded("moving", "The server is stopping."),
-    }
-}
-
-fn unavailable(detail: &str) -> Error {
-    overloaded("overloaded", detail)
-}
-
-fn overloaded(code: &str, detail: &str) -> Error {
-    try_later(StatusCode::SERVICE_UNAVAILABLE, code, detail, Duration::from_secs(1))
-}
-
-fn problem(status: StatusCode, code: &str, detail: &str) -> Error {
-    InternalError::from_response(code.to_owned(), problem_response(status, code, detail)).into()
-}
-
-fn try_later(status: StatusCode, code: &str, detail: &str, wait: Duration) -> Error {
-    let mut response = problem_response(status, code, detail);
-    response.headers_mut().insert(header::RETRY_AFTER, header::HeaderValue::from(wait.as_secs().max(1)));
-    InternalError::from_response(code.to_owned(), response).into()
-}
-
-fn problem_response(status: StatusCode, code: &str, detail: &str) -> HttpResponse {
-    let body = serde_json::json!({
-        "type": "about:blank",
-        "title": status.canonical_reason().unwrap_or_default(),
-        "status": status.as_u16(),
-        "detail": detail,
-        "code": code,
-        "retryable": status.as_u16() == 503 || status.as_u16() == 429,
-    });
-    HttpResponse::build(status).content_type("application/problem+json").body(body.to_string())
+    request.headers().get("last-event-id")?.to_str().ok()?.parse().ok()
 }
 
 #[cfg(test)]
