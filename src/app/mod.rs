@@ -23,7 +23,7 @@ use crate::limits;
 use crate::session::{self, Ending, Hubs};
 use crate::settings::{BusUrl, Settings, StoreUrl};
 use crate::store::sqlite::SqliteStore;
-use crate::store::{Ledger as _, Store, StoreError};
+use crate::store::{Store, StoreError};
 use live::{EngineDesk, StoreHistory};
 
 /// Why the server did not start.
