@@ -166,7 +166,35 @@ fn last_event_id(request: &HttpRequest) -> Option<EventId> {
 
 #[cfg(test)]
 mod tests {
+    use actix_web::test::TestRequest;
+
     use super::*;
+
+    #[test]
+    fn a_page_of_another_site_is_told_from_ours() {
+        let mut settings = Settings::load(None).unwrap();
+        settings.allowed_origins = vec!["https://auction.example".to_owned()];
+        let from = |origin: &'static str| {
+            let request = TestRequest::default().insert_header((header::HOST, "localhost:8080"));
+            request.insert_header((header::ORIGIN, origin)).to_http_request()
+        };
+        for origin in ["http://localhost:8080", "https://LOCALHOST:8080", "https://auction.example"] {
+            assert!(is_own_origin(&from(origin), &settings), "{origin}");
+        }
+        for origin in ["null", "", "http://localhost", "http://localhost:8080.evil.example", "http://auction.example"] {
+            assert!(!is_own_origin(&from(origin), &settings), "{origin}");
+        }
+        assert!(is_own_origin(&TestRequest::default().to_http_request(), &settings));
+    }
+
+    #[test]
+    fn only_a_well_formed_last_event_id_counts() {
+        let with = |value: &'static str| {
+            last_event_id(&TestRequest::default().insert_header(("last-event-id", value)).to_http_request())
+        };
+        assert_eq!(with("1-2-3").map(|id| id.to_string()), Some("1-2-3".to_owned()));
+        assert_eq!(with("1-2"), None);
+    }
 
     #[test]
     fn a_list_of_auctions_is_sorted_and_each_named_once() {

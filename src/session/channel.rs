@@ -172,8 +172,8 @@ impl Channel {
         }
     }
 
-    /// Brings everyone forward who is not live.
-    fn serve_all(&mut self, just_read: bool, desk: &mut Desk<'_>) {
+    /// Brings everyone forward who is not live. True when someone still needs a snapshot.
+    fn serve_all(&mut self, just_read: bool, desk: &mut Desk<'_>) -> bool {
         let table = Table {
             feed: &self.feed,
             recent_may_grow: self.further_back != FurtherBack::Asked,
@@ -187,9 +187,11 @@ impl Channel {
             .map(|(session, member)| (*session, member.serve(table)))
             .filter(|(_, wants)| *wants != Wants::Nothing)
             .collect();
+        let snapshot_wanted = wants.iter().any(|(_, wants)| *wants == Wants::Snapshot);
         for (session, wants) in wants {
             self.ask(session, wants, desk);
         }
+        snapshot_wanted
     }
 
     fn ask(&mut self, session: SessionId, wants: Wants, desk: &mut Desk<'_>) {
@@ -226,7 +228,7 @@ impl Channel {
             self.release_ahead(desk);
         }
         self.retry = had.is_some_and(|had| had >= snapshot.head);
-        self.serve_all(true, desk);
+        self.retry &= self.serve_all(true, desk);
     }
 
     /// Hands out what came while the head was not known or a gap was open.
@@ -263,10 +265,15 @@ impl Channel {
         self.serve_all(false, desk);
     }
 
-    /// One member's events were read, or could not be.
-    pub(super) fn page_read(&mut self, session: SessionId, events: Option<Vec<Publication>>, desk: &mut Desk<'_>) {
+    /// One member's events above `after` were read, or could not be.
+    pub(super) fn page_read(
+        &mut self,
+        (session, after): (SessionId, Seq),
+        events: Option<Vec<Publication>>,
+        desk: &mut Desk<'_>,
+    ) {
         if let Some(member) = self.members.get_mut(&session) {
-            member.take_page(events, desk.now);
+            member.take_page(after, events, desk.now);
             self.serve_one(session, desk);
         }
     }

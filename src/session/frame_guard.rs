@@ -119,11 +119,11 @@ mod tests {
         match u16::try_from(length) {
             Ok(short) if short < 126 => bytes.push(0x80 | short.to_be_bytes()[1]),
             Ok(medium) => {
-                bytes.push(0x80 | 126);
+                bytes.push(0xfe);
                 bytes.extend(medium.to_be_bytes());
             }
             Err(_) => {
-                bytes.push(0x80 | 127);
+                bytes.push(0xff);
                 bytes.extend((length as u64).to_be_bytes());
             }
         }

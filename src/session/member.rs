@@ -10,6 +10,7 @@ use super::frames;
 use super::meters::Meters;
 use super::position::Position;
 use super::shared::Session;
+use crate::bus::Publication;
 use crate::domain::{Seq, Timestamp};
 use crate::limits::{CATCH_UP_EVENTS_PER_READ, REPLAY_EVENTS_MAX, SNAPSHOT_EVENTS_BEHIND_MAX, SNAPSHOT_FRESH};
 
@@ -170,12 +171,13 @@ impl Member {
         Some(Wants::Page { after: self.sent, limit: CATCH_UP_EVENTS_PER_READ })
     }
 
-    /// Hands over what was read for this member alone; `None` when it could not be read.
-    pub(super) fn take_page(&mut self, events: Option<Vec<crate::bus::Publication>>, now: Timestamp) {
-        self.page_under_way = false;
-        if self.stage != Stage::Replaying {
+    /// Hands over the events above `after` that were read for this member alone; `None` when they could
+    /// not be read. An answer that was meant for an earlier subscription is left aside.
+    pub(super) fn take_page(&mut self, after: Seq, events: Option<Vec<Publication>>, now: Timestamp) {
+        if self.stage != Stage::Replaying || self.sent != after {
             return;
         }
+        self.page_under_way = false;
         let had = self.sent;
         for publication in events.into_iter().flatten() {
             let event = LiveFrame::new(publication);

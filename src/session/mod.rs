@@ -1,13 +1,13 @@
 //! The clients of this node: their live connections and what feeds them.
 //!
 //! One [`hub`] a worker thread; one session actor a connection ([`websocket`], [`sse`]); a bounded
-//! [`queue`] between both; [`catch_up`] for what a session missed; [`clock`] for the ticks. This room
+//! [`queue`] between both; `catch_up` for what a session missed; [`clock`] for the ticks. This room
 //! knows neither who owns an auction nor how it is stored: it asks through the traits below.
 //!
 //! The way of an event: [`Hubs`] puts it into each hub's bounded inbox; the hub checks its seq against
-//! the auction's [`feed`], which keeps the newest ones encoded; each [`member`] that is up to date gets
+//! the auction's `feed`, which keeps the newest ones encoded; each `member` that is up to date gets
 //! the shared bytes into its queue; the session actor empties the queue in one write. Whoever is not up
-//! to date is brought forward by [`member`] alone, whatever the reason: new, back again, or too slow.
+//! to date is brought forward by `member` alone, whatever the reason: new, back again, or too slow.
 
 use async_trait::async_trait;
 

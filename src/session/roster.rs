@@ -195,7 +195,7 @@ impl Roster {
             What::Snapshot => channel.snapshot_read(snapshot.as_ref(), &mut desk),
             What::Gap { .. } => channel.gap_read(events, &mut desk),
             What::Recent { .. } => channel.recent_read(events, &mut desk),
-            What::Page { session, .. } => channel.page_read(session, events, &mut desk),
+            What::Page { session, after, .. } => channel.page_read((session, after), events, &mut desk),
         }
     }
 

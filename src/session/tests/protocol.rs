@@ -156,12 +156,13 @@ async fn a_silent_client_is_pinged_then_cut() {
     node.tick_after(Span::from_secs(20));
     until_ping(&mut client).await;
     drop(client);
+    node.until_sessions(0).await;
     let mut mute = TcpStream::connect(node.address).await.unwrap();
     mute.write_all(handshake().as_bytes()).await.unwrap();
     node.until_sessions(1).await;
     node.tick_after(Span::from_secs(61));
     let mut bytes = Vec::new();
-    mute.read_to_end(&mut bytes).await.unwrap();
+    tokio::time::timeout(Duration::from_secs(5), mute.read_to_end(&mut bytes)).await.unwrap().unwrap();
     assert!(bytes.windows(2).any(|code| code == 4002_u16.to_be_bytes()));
     node.until_sessions(0).await;
 }
