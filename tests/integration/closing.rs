@@ -142,7 +142,11 @@ async fn a_bid_in_flight_at_the_end_is_accepted_before_the_instant_or_answered_c
     let (closed, bids) = story.split_last().unwrap();
     let mut told = acknowledged.iter().map(|receipt| receipt["seq"].as_u64().unwrap()).collect::<Vec<_>>();
     told.sort_unstable();
-    assert_eq!(told, (1..=bids.len() as u64).collect::<Vec<_>>(), "acknowledged is what is in the history, no more, no less");
+    assert_eq!(
+        told,
+        (1..=bids.len() as u64).collect::<Vec<_>>(),
+        "acknowledged is what is in the history, no more, no less"
+    );
     let ends_at = micros(server.anonymous().auction(&auction).await["ends_at"].as_str().unwrap());
     for bid in bids {
         assert!(micros(bid["at"].as_str().unwrap()) < ends_at, "{bid}");

@@ -112,7 +112,8 @@ async fn check(server: &Server, bidders: &[Client], auctions: &[String], sent: &
     let before = histories(server, auctions).await;
     for bid in sent.iter().filter(|bid| is_accepted(bid)) {
         let receipt = &bid.answer.as_ref().unwrap().1;
-        let stored = before[&bid.auction].iter().filter(|stored| stored["bid_id"] == bid.bid_id.as_str()).collect::<Vec<_>>();
+        let stored =
+            before[&bid.auction].iter().filter(|stored| stored["bid_id"] == bid.bid_id.as_str()).collect::<Vec<_>>();
         assert_eq!(stored.len(), 1, "acknowledged and there once: {receipt}");
         for member in ["seq", "amount", "at"] {
             assert_eq!(stored[0][member], receipt[member], "{member} of {receipt}");

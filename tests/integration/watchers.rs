@@ -51,14 +51,15 @@ async fn two_thousand_watchers_see_every_bid_at_once_though_two_are_stuck() {
     let server = Server::start().await;
     let seller = server.user("Seller").await;
     let rules = json!({"leader_may_raise": true});
-    let auction = seller.create(&json!({"title": "Watched", "start_price": 1, "duration_s": 3600, "rules": rules})).await;
+    let auction =
+        seller.create(&json!({"title": "Watched", "start_price": 1, "duration_s": 3600, "rules": rules})).await;
     let auction = auction["id"].as_str().unwrap().to_owned();
     let board = Arc::new(Board {
         origin: Instant::now(),
         sent_ns: (0..=BIDS_MAX).map(|_| AtomicU64::new(0)).collect(),
         watching: AtomicUsize::new(0),
     });
-    let stuck = [stuck_sse(&server, &auction).await, stuck_ws(&server, &auction).await];
+    let stuck = (stuck_sse(&server, &auction).await, stuck_ws(&server, &auction).await);
     let (end, _) = tokio::sync::watch::channel(usize::MAX);
     let mut watchers = Vec::new();
     for _ in 1..WATCHERS_OF_EACH_KIND {
@@ -81,7 +82,10 @@ async fn two_thousand_watchers_see_every_bid_at_once_though_two_are_stuck() {
     ages.sort_unstable();
     let at = |share: f64| ages[((ages.len() - 1) as f64 * share) as usize] as f64 / 1_000.0;
     let (p50, p99, p999, max) = (at(0.5), at(0.99), at(0.999), at(1.0));
-    eprintln!("watchers: {bids} bids at {BIDS_PER_SECOND}/s, {} sightings, ms after sending: p50 {p50} p99 {p99} p99.9 {p999} max {max}", ages.len());
+    eprintln!(
+        "watchers: {bids} bids at {BIDS_PER_SECOND}/s, {} sightings, ms after sending: p50 {p50} p99 {p99} p99.9 {p999} max {max}",
+        ages.len()
+    );
     eprintln!("watchers: server memory {before_kib} KiB, at the end {after_kib} KiB");
     assert!(p99 < SEEN_WITHIN.as_secs_f64() * 1_000.0, "p99 is {p99} ms");
     assert!(after_kib < before_kib + GROWTH_KIB_MAX, "memory grew from {before_kib} to {after_kib} KiB");
@@ -111,7 +115,8 @@ async fn bid_at_a_steady_rate(server: &Server, auction: &str, board: &Board) -> 
     while bids < BIDS_MAX {
         every.tick().await;
         bids += 1;
-        let frame = json!({"type": "bid", "auction_id": auction, "bid_id": uuid(), "amount": 1_000 + bids, "message": message});
+        let frame =
+            json!({"type": "bid", "auction_id": auction, "bid_id": uuid(), "amount": 1_000 + bids, "message": message});
         board.sent(bids);
         sink.send(Message::text(frame.to_string())).await.unwrap();
         if bids == 250 {

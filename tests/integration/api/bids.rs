@@ -23,7 +23,10 @@ async fn an_accepted_bid_gets_a_receipt_and_is_in_the_history() {
     assert_eq!(receipt["ends_at"], shown["ends_at"]);
     let bidder = json!({"id": ann.id, "nick": "Ann"});
     assert_eq!(shown["top"], json!({"seq": 1, "amount": 1500, "bidder": bidder, "at": receipt["at"]}));
-    assert_eq!((shown["bid_count"].as_i64(), shown["seq"].as_i64(), shown["min_next"].as_i64()), (Some(1), Some(1), Some(1501)));
+    assert_eq!(
+        (shown["bid_count"].as_i64(), shown["seq"].as_i64(), shown["min_next"].as_i64()),
+        (Some(1), Some(1), Some(1501))
+    );
     let history = ann.bids(&auction).await;
     let expected = json!({"seq": 1, "bid_id": bid_id, "amount": 1500, "bidder": bidder, "message": "제가 살게요", "at": receipt["at"]});
     assert_eq!(history, [expected]);

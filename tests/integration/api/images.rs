@@ -12,7 +12,8 @@ use crate::harness::{Client, Reply, Server, send};
 /// A picture of a few colours in this format.
 pub(crate) fn picture(format: ImageFormat, side: u32) -> Vec<u8> {
     let mut bytes = Cursor::new(Vec::new());
-    let pixels = image::RgbImage::from_fn(side, side, |x, y| image::Rgb([x, y, x ^ y].map(|part| part.to_le_bytes()[0])));
+    let pixels =
+        image::RgbImage::from_fn(side, side, |x, y| image::Rgb([x, y, x ^ y].map(|part| part.to_le_bytes()[0])));
     DynamicImage::ImageRgb8(pixels).write_to(&mut bytes, format).unwrap();
     bytes.into_inner()
 }

@@ -8,6 +8,8 @@ mod images;
 mod original;
 mod throttling;
 
+pub(crate) use images::picture;
+
 use crate::harness::Reply;
 
 /// A request that is not of the right form: 400 or 422, as a problem.

@@ -78,7 +78,11 @@ async fn bids_are_answered_with_the_original_texts_in_the_original_order() {
     let late = anns.form(&format!("/good/{short}/bid"), &[("bid", "5000")]).await;
     assert_eq!((late.status, late.text.as_str()), (403, "경매가 이미 종료되었습니다"));
     let below = anns.form(&format!("/good/{short}/bid"), &[("bid", "500")]).await;
-    assert_eq!((below.status, below.text.as_str()), (403, "시작 가격보다 높게 입찰해야 합니다."), "the first that holds");
+    assert_eq!(
+        (below.status, below.text.as_str()),
+        (403, "시작 가격보다 높게 입찰해야 합니다."),
+        "the first that holds"
+    );
 
     let history = ann.bids(&auction).await;
     assert_eq!(history.len(), 2);

@@ -19,7 +19,10 @@ async fn guessing_passwords_is_slowed_down() {
             reply.problem(401, "bad_credentials");
         }
     }
-    assert!((5..=7).contains(&refused), "one sign-in and four or five guesses go through, {refused} of 10 were refused");
+    assert!(
+        (5..=7).contains(&refused),
+        "one sign-in and four or five guesses go through, {refused} of 10 were refused"
+    );
     server.finish().await;
 }
 

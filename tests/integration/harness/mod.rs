@@ -13,8 +13,8 @@ use std::time::{Duration, Instant};
 pub use browser::{Browser, form_body, unpercent};
 pub use client::{Client, Reply, send};
 pub use metrics::Metrics;
-pub use server::{Server, gavel};
 pub(crate) use server::verified;
+pub use server::{Server, gavel};
 pub use sse::{Sse, SseEvent};
 pub use ws::{Received, Ws};
 

@@ -154,12 +154,22 @@ impl Server {
 
     /// Asks the server to stop and waits: its exit, and the time that it took.
     pub async fn terminate(&mut self) -> (ExitStatus, Duration) {
-        let started = Instant::now();
         self.signal("TERM").await;
+        self.terminate_after_signal().await
+    }
+
+    /// Waits for the end of a server that was signalled: its exit, and the time that it took from now.
+    pub async fn terminate_after_signal(&mut self) -> (ExitStatus, Duration) {
+        let started = Instant::now();
         let status = soon("the server's graceful end", self.child.wait()).await.unwrap();
         let took = started.elapsed();
         self.drain().await;
         (status, took)
+    }
+
+    /// Arguments for the next start.
+    pub fn with_arguments(&mut self, arguments: &[&str]) {
+        self.arguments = arguments.iter().map(|&argument| argument.to_owned()).collect();
     }
 
     /// Ends a test: a graceful stop within its bound, no panic in the log, an audit without a fault.

@@ -123,6 +123,19 @@ impl Ws {
         }
     }
 
+    /// Pings, and reads until the pong (`None`) or the close (its code).
+    pub async fn answers_ping_or_closes(&mut self) -> Option<u16> {
+        const T: i64 = 424_242;
+        drop(self.send_raw(Message::text(json!({"type": "ping", "t": T}).to_string())).await);
+        loop {
+            match self.receive().await {
+                Received::Frame(frame) if frame["type"] == "pong" && frame["t"] == T => return None,
+                Received::Frame(_) => {}
+                Received::Closed(code) => return Some(code),
+            }
+        }
+    }
+
     /// Both halves, for tests that send and receive at once.
     pub fn into_inner(self) -> WebSocketStream<MaybeTlsStream<TcpStream>> {
         self.0

@@ -90,6 +90,7 @@ async fn what_was_missed_is_replayed_completely() {
     let auction = seller.sell(3600).await;
     let anyone = server.anonymous();
     let mut live = Sse::open(&anyone, &path(&auction)).await;
+    live.next_of("snapshot").await;
     alternating_bids(&server, &auction, 40).await;
     let seen = loop {
         let event = live.next_of("bid").await;
@@ -116,6 +117,7 @@ async fn a_replay_works_over_a_restart_of_the_server() {
     let seller = server.user("Seller").await;
     let auction = seller.sell(3600).await;
     let mut live = Sse::open(&server.anonymous(), &path(&auction)).await;
+    live.next_of("snapshot").await;
     alternating_bids(&server, &auction, 3).await;
     let seen = live.next_of("bid").await.id.unwrap();
     server.kill().await;
@@ -133,7 +135,9 @@ async fn a_position_that_cannot_be_taken_up_gets_a_snapshot() {
     let auction = seller.sell(3600).await;
     alternating_bids(&server, &auction, 3).await;
     let anyone = server.anonymous();
-    for position in [format!("{auction}-1-999"), format!("{auction}-999999-2"), "nonsense".to_owned(), "7-1-1".to_owned()] {
+    for position in
+        [format!("{auction}-1-999"), format!("{auction}-999999-2"), "nonsense".to_owned(), "7-1-1".to_owned()]
+    {
         let mut stream = Sse::resume(&anyone, &path(&auction), &position).await;
         let hello = hello(&mut stream).await;
         assert_eq!(hello["recovered"], false, "{position}: {hello}");
@@ -200,15 +204,14 @@ async fn two_hundred_viewers_see_every_bid_in_order() {
     let auction = seller.sell(3600).await;
     let watch = |client: Client| {
         let path = path(&auction);
-        async move { Sse::open(&client, &path).await }
+        async move {
+            let mut stream = Sse::open(&client, &path).await;
+            stream.next_of("snapshot").await;
+            stream
+        }
     };
     let streams = futures_util::future::join_all((0..200).map(|_| watch(server.anonymous()))).await;
-    let viewers = streams.into_iter().map(|mut stream| {
-        tokio::spawn(async move {
-            stream.next_of("snapshot").await;
-            bid_seqs(&mut stream, 100).await
-        })
-    });
+    let viewers = streams.into_iter().map(|mut stream| tokio::spawn(async move { bid_seqs(&mut stream, 100).await }));
     let viewers = viewers.collect::<Vec<_>>();
     alternating_bids(&server, &auction, 100).await;
     for viewer in viewers {

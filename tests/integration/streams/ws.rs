@@ -162,7 +162,9 @@ async fn frames_of_the_wrong_form_are_answered_with_an_error_or_a_close_code() {
                     assert!(answer["code"].is_string(), "{answer}");
                     break;
                 }
-                Received::Frame(answer) => assert!(["hello", "tick"].contains(&answer["type"].as_str().unwrap()), "{answer}"),
+                Received::Frame(answer) => {
+                    assert!(["hello", "tick"].contains(&answer["type"].as_str().unwrap()), "{answer}")
+                }
                 Received::Closed(code) => {
                     assert!(matches!(code, 1002 | 1003 | 1007 | 1008 | 4000..5000), "{frame:?}: {code}");
                     break;
