@@ -124,7 +124,7 @@ async fn a_bid_in_flight_at_the_end_is_accepted_before_the_instant_or_answered_c
                 let reply = bidder.bid(&auction, amount).await;
                 let body = reply.json();
                 match (reply.status, body["code"].as_str()) {
-                    (201, _) => acknowledged.push(body),
+                    (201, _) => acknowledged.push(body.clone()),
                     (409, Some("closed")) => return acknowledged,
                     (409, Some("too_low")) => {}
                     (409, Some("already_leading")) => tokio::task::yield_now().await,

@@ -214,7 +214,7 @@ fn any_id_cursor_or_parameter_is_answered() {
         "/X",
     ];
     target.run(1_000, (prop::sample::select(shapes.to_vec()), odd), |(shape, odd)| {
-        let encoded = odd.iter().map(|byte| format!("%{byte:02X}")).collect::<String>();
+        let encoded = crate::harness::percent(&odd);
         no_fault(&target.runtime.block_on(target.ann.get(&shape.replace('X', &encoded))))
     });
     let header = "[ -~]{0,60}";

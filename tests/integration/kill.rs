@@ -27,7 +27,7 @@ struct Sent {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_acknowledged_is_lost_however_often_the_server_is_killed() {
-    let rounds = std::env::var("GAVEL_KILLS").map_or(50, |rounds| rounds.parse().unwrap());
+    let rounds = std::env::var("GAVEL_KILLS").map_or(50_usize, |rounds| rounds.parse().unwrap());
     let mut server = Server::start().await;
     let seller = server.user("Seller").await;
     let bidders = server.users(BIDDERS).await;
@@ -39,7 +39,7 @@ async fn nothing_acknowledged_is_lost_however_often_the_server_is_killed() {
             auctions.push(seller.sell(if number + 1 == AUCTIONS { 1 } else { 3600 }).await);
         }
         // From 0.1 s to 1.1 s: before, during and after the closing instant of the short auction.
-        let running_ms = 100 + (round * 337) % 1000;
+        let running_ms = 100 + u64::try_from(round * 337 % 1000).unwrap();
         let sent = load_then_kill(&mut server, &bidders, &auctions, Duration::from_millis(running_ms)).await;
         server.restart().await;
         acknowledged += sent.iter().filter(|bid| is_accepted(bid)).count();
@@ -48,7 +48,7 @@ async fn nothing_acknowledged_is_lost_however_often_the_server_is_killed() {
         server.verify().await;
     }
     eprintln!("kill: {rounds} kills, {acknowledged} acknowledged bids all there, {unanswered} bids were in flight");
-    assert!(acknowledged > rounds as usize, "the load was no load");
+    assert!(acknowledged > rounds, "the load was no load");
     server.finish().await;
 }
 

@@ -1,4 +1,4 @@
-//! Pictures: what is taken, what is served.
+//! Pictures: what is taken, what is shown.
 
 use std::io::Cursor;
 
@@ -37,9 +37,9 @@ async fn pictures_are_taken_by_content_and_encoded_anew() {
         assert_eq!(answer.status(), 200);
         assert!(answer.headers()["content-type"].to_str().unwrap().starts_with("image/"), "{answer:?}");
         assert_eq!(answer.headers()["x-content-type-options"], "nosniff");
-        let served = answer.bytes().await.unwrap();
-        assert!(!served.windows(8).any(|part| part == b"<script>"), "what was behind the picture is gone");
-        assert_eq!(image::load_from_memory(&served).unwrap().width(), 64);
+        let shown = answer.bytes().await.unwrap();
+        assert!(!shown.windows(8).any(|part| part == b"<script>"), "what was behind the picture is gone");
+        assert_eq!(image::load_from_memory(&shown).unwrap().width(), 64);
 
         let body = json!({"title": "With a picture", "start_price": 1, "image_id": reply["id"]});
         assert_eq!(seller.create(&body).await["image_url"], url);

@@ -10,31 +10,31 @@ use serde_json::{Value, json};
 use super::{soon, uuid};
 
 /// The password of every user that the harness signs up.
-const PASSWORD: &str = "correct-horse-battery";
+pub(crate) const PASSWORD: &str = "correct-horse-battery";
 
 static USERS: AtomicU32 = AtomicU32::new(0);
 
 /// One user's client.
 #[derive(Clone)]
-pub struct Client {
+pub(crate) struct Client {
     http: reqwest::Client,
     base: Arc<str>,
     token: Option<Arc<str>>,
-    pub id: String,
-    pub nick: String,
-    pub email: String,
+    pub(crate) id: String,
+    pub(crate) nick: String,
+    pub(crate) email: String,
 }
 
 /// An answer, read to its end.
 #[derive(Debug)]
-pub struct Reply {
-    pub status: u16,
-    pub headers: HeaderMap,
-    pub text: String,
+pub(crate) struct Reply {
+    pub(crate) status: u16,
+    pub(crate) headers: HeaderMap,
+    pub(crate) text: String,
 }
 
 /// Sends a request and reads the answer.
-pub async fn send(request: RequestBuilder) -> Reply {
+pub(crate) async fn send(request: RequestBuilder) -> Reply {
     let answer = soon("an answer", request.send()).await.unwrap();
     let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
     let bytes = soon("an answer's body", answer.bytes()).await.unwrap();
@@ -43,25 +43,25 @@ pub async fn send(request: RequestBuilder) -> Reply {
 
 impl Reply {
     /// A header as text; empty when it is not there.
-    pub fn header(&self, name: &str) -> &str {
+    pub(crate) fn header(&self, name: &str) -> &str {
         self.headers.get(name).map(|value| value.to_str().unwrap()).unwrap_or_default()
     }
 
     /// The body as JSON.
-    pub fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.text).unwrap_or_else(|error| panic!("not JSON ({error}): {self:?}"))
     }
 
     /// The body as JSON, of an answer with this status.
     #[track_caller]
-    pub fn expect(&self, status: u16) -> Value {
+    pub(crate) fn expect(&self, status: u16) -> Value {
         assert_eq!(self.status, status, "{self:?}");
         if self.text.is_empty() { Value::Null } else { self.json() }
     }
 
     /// A problem body (RFC 9457) with this status and code, complete in its members.
     #[track_caller]
-    pub fn problem(&self, status: u16, code: &str) -> Value {
+    pub(crate) fn problem(&self, status: u16, code: &str) -> Value {
         assert_eq!(self.status, status, "{self:?}");
         assert!(self.header("content-type").starts_with("application/problem+json"), "{self:?}");
         let body = self.json();
@@ -80,14 +80,14 @@ impl Reply {
 
 impl Client {
     /// Someone who is not signed in.
-    pub fn anonymous(base: &str) -> Self {
+    pub(crate) fn anonymous(base: &str) -> Self {
         let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
         let none = String::new;
         Self { http, base: base.into(), token: None, id: none(), nick: none(), email: none() }
     }
 
     /// Signs up and signs in a new user.
-    pub async fn sign_up(base: &str, nick: &str) -> Self {
+    pub(crate) async fn sign_up(base: &str, nick: &str) -> Self {
         let mut client = Self::anonymous(base);
         client.email = format!("{}@test.example", USERS.fetch_add(1, Ordering::Relaxed));
         nick.clone_into(&mut client.nick);
@@ -98,12 +98,12 @@ impl Client {
     }
 
     /// [`Client::sign_up`], for many at once.
-    pub async fn sign_up_owned(base: String, nick: String) -> Self {
+    pub(crate) async fn sign_up_owned(base: String, nick: String) -> Self {
         Self::sign_up(&base, &nick).await
     }
 
     /// The same user with a new token.
-    pub async fn sign_in(&self) -> Self {
+    pub(crate) async fn sign_in(&self) -> Self {
         let body = json!({"email": self.email, "password": PASSWORD});
         let mut client = Self { token: None, ..self.clone() };
         let session = client.post("/api/v1/sessions", &body).await.expect(201);
@@ -112,23 +112,18 @@ impl Client {
     }
 
     /// The same user, at a server that has moved to another port.
-    pub fn at(&self, base: &str) -> Self {
+    pub(crate) fn at(&self, base: &str) -> Self {
         let anonymous = Self::anonymous(base);
         Self { http: anonymous.http, base: anonymous.base, ..self.clone() }
     }
 
     /// The bearer token.
-    pub fn token(&self) -> &str {
+    pub(crate) fn token(&self) -> &str {
         self.token.as_deref().expect("signed in")
     }
 
-    /// The password.
-    pub fn password(&self) -> &'static str {
-        PASSWORD
-    }
-
     /// A request with the token, if there is one.
-    pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
+    pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {
         let request = self.http.request(method, format!("{}{path}", self.base));
         match &self.token {
             Some(token) => request.bearer_auth(token),
@@ -137,53 +132,53 @@ impl Client {
     }
 
     /// `GET`
-    pub async fn get(&self, path: &str) -> Reply {
+    pub(crate) async fn get(&self, path: &str) -> Reply {
         send(self.request(Method::GET, path)).await
     }
 
     /// `POST` of JSON.
-    pub async fn post(&self, path: &str, body: &Value) -> Reply {
+    pub(crate) async fn post(&self, path: &str, body: &Value) -> Reply {
         send(self.request(Method::POST, path).json(body)).await
     }
 
     /// `POST` of anything.
-    pub async fn post_raw(&self, path: &str, media_type: &str, body: impl Into<reqwest::Body>) -> Reply {
+    pub(crate) async fn post_raw(&self, path: &str, media_type: &str, body: impl Into<reqwest::Body>) -> Reply {
         send(self.request(Method::POST, path).header("content-type", media_type).body(body)).await
     }
 
     /// `DELETE`
-    pub async fn delete(&self, path: &str) -> Reply {
+    pub(crate) async fn delete(&self, path: &str) -> Reply {
         send(self.request(Method::DELETE, path)).await
     }
 
     /// Creates an auction as given and returns it.
-    pub async fn create(&self, auction: &Value) -> Value {
+    pub(crate) async fn create(&self, auction: &Value) -> Value {
         self.post("/api/v1/auctions", auction).await.expect(201)
     }
 
     /// Creates an auction from 1000 that runs for `seconds`, and returns its id.
-    pub async fn sell(&self, seconds: u64) -> String {
+    pub(crate) async fn sell(&self, seconds: u64) -> String {
         let auction = json!({"title": "A gavel", "start_price": 1000, "duration_s": seconds});
         self.create(&auction).await["id"].as_str().unwrap().to_owned()
     }
 
     /// Bids with a fresh bid id.
-    pub async fn bid(&self, auction: &str, amount: i64) -> Reply {
+    pub(crate) async fn bid(&self, auction: &str, amount: i64) -> Reply {
         self.bid_as(auction, &uuid(), amount).await
     }
 
     /// Bids with this bid id.
-    pub async fn bid_as(&self, auction: &str, bid_id: &str, amount: i64) -> Reply {
+    pub(crate) async fn bid_as(&self, auction: &str, bid_id: &str, amount: i64) -> Reply {
         self.post(&format!("/api/v1/auctions/{auction}/bids"), &json!({"bid_id": bid_id, "amount": amount})).await
     }
 
     /// The auction as it stands.
-    pub async fn auction(&self, id: &str) -> Value {
+    pub(crate) async fn auction(&self, id: &str) -> Value {
         self.get(&format!("/api/v1/auctions/{id}")).await.expect(200)
     }
 
     /// The whole history, page by page.
-    pub async fn bids(&self, id: &str) -> Vec<Value> {
+    pub(crate) async fn bids(&self, id: &str) -> Vec<Value> {
         let (mut all, mut after) = (Vec::new(), 0);
         loop {
             let page = self.get(&format!("/api/v1/auctions/{id}/bids?after_seq={after}&limit=1000")).await.expect(200);

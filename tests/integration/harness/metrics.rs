@@ -4,11 +4,11 @@ use super::Client;
 
 /// The samples of one reading: name, labels, value.
 #[derive(Debug)]
-pub struct Metrics(Vec<(String, String, f64)>);
+pub(crate) struct Metrics(Vec<(String, String, f64)>);
 
 impl Metrics {
     /// Reads and parses; fails on a line that is not Prometheus text format.
-    pub async fn read(client: &Client) -> Self {
+    pub(crate) async fn read(client: &Client) -> Self {
         let reply = client.get("/metrics").await;
         assert_eq!(reply.status, 200, "{reply:?}");
         assert!(reply.header("content-type").starts_with("text/plain"), "{reply:?}");
@@ -17,24 +17,16 @@ impl Metrics {
     }
 
     /// The sum of all samples of `name` whose labels contain `label` (such as `kind="sse"`; empty for all).
-    pub fn sum(&self, name: &str, label: &str) -> f64 {
-        self.matching(name, label).sum()
-    }
-
-    /// Whether there is a sample of `name`.
-    pub fn has(&self, name: &str) -> bool {
-        self.matching(name, "").next().is_some()
+    pub(crate) fn sum(&self, name: &str, label: &str) -> f64 {
+        let matching = self.0.iter().filter(|(its, labels, _)| its == name && labels.contains(label));
+        matching.map(|(.., value)| value).sum()
     }
 
     /// All names, for messages.
-    pub fn names(&self) -> Vec<&str> {
+    pub(crate) fn names(&self) -> Vec<&str> {
         let mut names = self.0.iter().map(|(name, ..)| name.as_str()).collect::<Vec<_>>();
         names.dedup();
         names
-    }
-
-    fn matching<'a>(&'a self, name: &'a str, label: &'a str) -> impl Iterator<Item = f64> + 'a {
-        self.0.iter().filter(move |(its, labels, _)| its == name && labels.contains(label)).map(|(.., value)| *value)
     }
 }
 

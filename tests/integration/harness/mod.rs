@@ -10,19 +10,19 @@ mod ws;
 use std::fmt::Debug;
 use std::time::{Duration, Instant};
 
-pub use browser::{Browser, form_body, unpercent};
-pub use client::{Client, Reply, send};
-pub use metrics::Metrics;
+pub(crate) use browser::{Browser, percent, unpercent};
+pub(crate) use client::{Client, PASSWORD, Reply, send};
+pub(crate) use metrics::Metrics;
 pub(crate) use server::verified;
-pub use server::{Server, gavel};
-pub use sse::{Sse, SseEvent};
-pub use ws::{Received, Ws};
+pub(crate) use server::{Server, gavel};
+pub(crate) use sse::Sse;
+pub(crate) use ws::{Received, Ws};
 
 /// Longest wait for anything that should be there at once. Generous: machines are shared.
-pub const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Looks until `look` finds something: only for what no stream or answer tells (metrics, a state seen by asking).
-pub async fn eventually<T, F>(what: &str, mut look: impl FnMut() -> F) -> T
+pub(crate) async fn eventually<T, F>(what: &str, mut look: impl FnMut() -> F) -> T
 where
     F: Future<Output = Option<T>>,
 {
@@ -37,15 +37,12 @@ where
 }
 
 /// `future`'s result within [`PATIENCE`].
-pub async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
-    match tokio::time::timeout(PATIENCE, future).await {
-        Ok(done) => done,
-        Err(_elapsed) => panic!("waited {PATIENCE:?} in vain for: {what}"),
-    }
+pub(crate) async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
+    tokio::time::timeout(PATIENCE, future).await.unwrap_or_else(|_| panic!("waited {PATIENCE:?} in vain for: {what}"))
 }
 
 /// Microseconds since the Unix epoch of an RFC 3339 text.
-pub fn micros(text: impl Debug + AsRef<str>) -> i64 {
+pub(crate) fn micros(text: impl Debug + AsRef<str>) -> i64 {
     match text.as_ref().parse::<jiff::Timestamp>() {
         Ok(at) => at.as_microsecond(),
         Err(error) => panic!("{text:?} is not RFC 3339: {error}"),
@@ -53,17 +50,17 @@ pub fn micros(text: impl Debug + AsRef<str>) -> i64 {
 }
 
 /// The wall clock, in microseconds since the Unix epoch.
-pub fn now_micros() -> i64 {
+pub(crate) fn now_micros() -> i64 {
     jiff::Timestamp::now().as_microsecond()
 }
 
 /// A fresh bid id.
-pub fn uuid() -> String {
+pub(crate) fn uuid() -> String {
     uuid::Uuid::new_v4().to_string()
 }
 
 /// Asserts that the `(seq, amount)` of a history start at seq 1, have no gap, and rise strictly.
-pub fn assert_rising(history: &[serde_json::Value]) {
+pub(crate) fn assert_rising(history: &[serde_json::Value]) {
     let mut top = -1;
     for (index, bid) in history.iter().enumerate() {
         let (seq, amount) = (bid["seq"].as_i64().unwrap(), bid["amount"].as_i64().unwrap());

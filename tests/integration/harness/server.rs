@@ -16,7 +16,7 @@ use super::{Client, Metrics, soon};
 const STOP_WITHIN: Duration = Duration::from_secs(10);
 
 /// A running server and what it takes to start it again on the same data.
-pub struct Server {
+pub(crate) struct Server {
     home: TempDir,
     settings: Vec<(String, String)>,
     arguments: Vec<String>,
@@ -27,7 +27,7 @@ pub struct Server {
 }
 
 /// The binary under test, with no `GAVEL__` setting from outside.
-pub fn gavel(arguments: &[&str]) -> Command {
+pub(crate) fn gavel(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_gavel"));
     for (name, _) in std::env::vars() {
         if name.starts_with("GAVEL") {
@@ -40,17 +40,17 @@ pub fn gavel(arguments: &[&str]) -> Command {
 
 impl Server {
     /// Starts with rate limits off, on an empty store.
-    pub async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         Self::with(&[]).await
     }
 
     /// As [`Server::start`], with more settings: `("LIMITS__ENABLED", "true")`.
-    pub async fn with(settings: &[(&str, &str)]) -> Self {
+    pub(crate) async fn with(settings: &[(&str, &str)]) -> Self {
         Self::launch(TempDir::new().unwrap(), settings, &["serve"]).await
     }
 
     /// Starts on the data in `home`, with these arguments.
-    pub async fn launch(home: TempDir, settings: &[(&str, &str)], arguments: &[&str]) -> Self {
+    pub(crate) async fn launch(home: TempDir, settings: &[(&str, &str)], arguments: &[&str]) -> Self {
         let settings = base_settings(home.path())
             .into_iter()
             .chain(settings.iter().map(|(key, value)| (format!("GAVEL__{key}"), (*value).to_owned())))
@@ -62,65 +62,65 @@ impl Server {
     }
 
     /// `http://127.0.0.1:PORT`
-    pub fn url(&self) -> &str {
+    pub(crate) fn url(&self) -> &str {
         &self.url
     }
 
     /// `127.0.0.1:PORT`
-    pub fn address(&self) -> &str {
+    pub(crate) fn address(&self) -> &str {
         self.url.strip_prefix("http://").unwrap()
     }
 
     /// The process.
-    pub fn pid(&self) -> u32 {
+    pub(crate) fn pid(&self) -> u32 {
         self.child.id().expect("the server runs")
     }
 
     /// The folder that holds its data.
-    pub fn home(&self) -> &Path {
+    pub(crate) fn home(&self) -> &Path {
         self.home.path()
     }
 
     /// Someone who is not signed in.
-    pub fn anonymous(&self) -> Client {
+    pub(crate) fn anonymous(&self) -> Client {
         Client::anonymous(&self.url)
     }
 
     /// Signs up and signs in a new user.
-    pub async fn user(&self, nick: &str) -> Client {
+    pub(crate) async fn user(&self, nick: &str) -> Client {
         Client::sign_up(&self.url, nick).await
     }
 
     /// Signs up and signs in `count` new users.
-    pub async fn users(&self, count: usize) -> Vec<Client> {
+    pub(crate) async fn users(&self, count: usize) -> Vec<Client> {
         let all = (0..count).map(|number| Client::sign_up_owned(self.url.clone(), format!("bidder{number}")));
         futures_util::future::join_all(all).await
     }
 
     /// What `/metrics` says now.
-    pub async fn metrics(&self) -> Metrics {
+    pub(crate) async fn metrics(&self) -> Metrics {
         Metrics::read(&self.anonymous()).await
     }
 
     /// All that was written to stderr so far, over restarts too.
-    pub fn log(&self) -> String {
+    pub(crate) fn log(&self) -> String {
         self.stderr.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// A command of the binary with this server's settings.
-    pub fn command(&self, arguments: &[&str]) -> Command {
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = gavel(arguments);
         command.envs(self.settings.iter().cloned()).current_dir(self.home.path());
         command
     }
 
     /// Runs a command of the binary with this server's settings.
-    pub async fn run(&self, arguments: &[&str]) -> Output {
+    pub(crate) async fn run(&self, arguments: &[&str]) -> Output {
         soon("a command's end", self.command(arguments).output()).await.unwrap()
     }
 
     /// Audits the store; fails unless it is without a fault. Returns the numbers of auctions and events.
-    pub async fn verify(&self) -> (u64, u64) {
+    pub(crate) async fn verify(&self) -> (u64, u64) {
         let output = self.run(&["verify"]).await;
         let said = String::from_utf8(output.stdout).unwrap();
         let errors = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -131,13 +131,13 @@ impl Server {
     }
 
     /// `kill -9`: no chance to finish anything.
-    pub async fn kill(&mut self) {
+    pub(crate) async fn kill(&mut self) {
         soon("the killed server's end", self.child.kill()).await.unwrap();
         self.drain().await;
     }
 
     /// Starts again on the same data; the port is a new one.
-    pub async fn restart(&mut self) {
+    pub(crate) async fn restart(&mut self) {
         assert!(self.child.try_wait().unwrap().is_some(), "the server still runs");
         let (child, readers, url) = launch(&self.home, &self.settings, &self.arguments, &self.stderr).await;
         self.child = child;
@@ -146,20 +146,20 @@ impl Server {
     }
 
     /// Sends a signal by its name (`TERM`, `INT`).
-    pub async fn signal(&self, name: &str) {
+    pub(crate) async fn signal(&self, name: &str) {
         let line = format!("kill -{name} {}", self.pid());
         let sent = Command::new("sh").args(["-c", &line]).status().await.unwrap();
         assert!(sent.success(), "{line}");
     }
 
     /// Asks the server to stop and waits: its exit, and the time that it took.
-    pub async fn terminate(&mut self) -> (ExitStatus, Duration) {
+    pub(crate) async fn terminate(&mut self) -> (ExitStatus, Duration) {
         self.signal("TERM").await;
         self.terminate_after_signal().await
     }
 
     /// Waits for the end of a server that was signalled: its exit, and the time that it took from now.
-    pub async fn terminate_after_signal(&mut self) -> (ExitStatus, Duration) {
+    pub(crate) async fn terminate_after_signal(&mut self) -> (ExitStatus, Duration) {
         let started = Instant::now();
         let status = soon("the server's graceful end", self.child.wait()).await.unwrap();
         let took = started.elapsed();
@@ -168,12 +168,12 @@ impl Server {
     }
 
     /// Arguments for the next start.
-    pub fn with_arguments(&mut self, arguments: &[&str]) {
+    pub(crate) fn with_arguments(&mut self, arguments: &[&str]) {
         self.arguments = arguments.iter().map(|&argument| argument.to_owned()).collect();
     }
 
     /// Ends a test: a graceful stop within its bound, no panic in the log, an audit without a fault.
-    pub async fn finish(mut self) {
+    pub(crate) async fn finish(mut self) {
         let (status, took) = self.terminate().await;
         assert_eq!(status.code(), Some(0), "after SIGTERM");
         assert!(took < STOP_WITHIN, "the graceful stop took {took:?}");
@@ -236,10 +236,9 @@ async fn launch(
             }
         })),
     ];
-    match soon("the server's ready line", url).await {
-        Ok(url) => (child, readers, url),
-        Err(_ended) => panic!("the server ended before it was ready:\n{}", stderr.lock().unwrap()),
-    }
+    let url = soon("the server's ready line", url).await.ok();
+    let url = url.unwrap_or_else(|| panic!("the server ended before it was ready:\n{}", stderr.lock().unwrap()));
+    (child, readers, url)
 }
 
 async fn each_line(from: impl AsyncRead + Unpin, mut then: impl FnMut(String)) {

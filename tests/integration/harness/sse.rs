@@ -10,40 +10,40 @@ use serde_json::Value;
 use super::{Client, soon};
 
 /// One open stream.
-pub struct Sse {
+pub(crate) struct Sse {
     body: Pin<Box<dyn Stream<Item = reqwest::Result<Bytes>> + Send>>,
     buffer: Vec<u8>,
-    pub headers: reqwest::header::HeaderMap,
+    pub(crate) headers: reqwest::header::HeaderMap,
 }
 
 /// One message; `event` is `message` when the stream does not name it.
 #[derive(Debug, Clone)]
-pub struct SseEvent {
-    pub event: String,
-    pub id: Option<String>,
-    pub data: String,
+pub(crate) struct SseEvent {
+    pub(crate) event: String,
+    pub(crate) id: Option<String>,
+    pub(crate) data: String,
 }
 
 impl SseEvent {
     /// The data as JSON.
-    pub fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.data).unwrap_or_else(|error| panic!("not JSON ({error}): {self:?}"))
     }
 }
 
 impl Sse {
     /// Opens a stream; fails unless it is answered as one.
-    pub async fn open(client: &Client, path: &str) -> Self {
+    pub(crate) async fn open(client: &Client, path: &str) -> Self {
         Self::from_request(client.request(Method::GET, path)).await
     }
 
     /// Opens a stream that takes up after this event.
-    pub async fn resume(client: &Client, path: &str, last_event_id: &str) -> Self {
+    pub(crate) async fn resume(client: &Client, path: &str, last_event_id: &str) -> Self {
         Self::from_request(client.request(Method::GET, path).header("last-event-id", last_event_id)).await
     }
 
     /// Opens a stream with this request.
-    pub async fn from_request(request: RequestBuilder) -> Self {
+    pub(crate) async fn from_request(request: RequestBuilder) -> Self {
         let request = request.header("accept", "text/event-stream");
         let answer = soon("a stream's head", request.send()).await.unwrap();
         assert_eq!(answer.status(), StatusCode::OK, "{answer:?}");
@@ -54,7 +54,7 @@ impl Sse {
     }
 
     /// The next message; `None` when the server has ended the stream.
-    pub async fn try_next(&mut self) -> Option<SseEvent> {
+    pub(crate) async fn try_next(&mut self) -> Option<SseEvent> {
         loop {
             while let Some(end) = self.buffer.windows(2).position(|two| two == b"\n\n") {
                 let block = self.buffer.drain(..end + 2).collect::<Vec<_>>();
@@ -70,12 +70,12 @@ impl Sse {
     }
 
     /// The next message.
-    pub async fn next(&mut self) -> SseEvent {
+    pub(crate) async fn next(&mut self) -> SseEvent {
         self.try_next().await.expect("the stream goes on")
     }
 
     /// The next message that is not a tick.
-    pub async fn next_event(&mut self) -> SseEvent {
+    pub(crate) async fn next_event(&mut self) -> SseEvent {
         loop {
             let event = self.next().await;
             if event.event != "tick" {
@@ -85,7 +85,7 @@ impl Sse {
     }
 
     /// The next message of this name; others are passed over.
-    pub async fn next_of(&mut self, name: &str) -> SseEvent {
+    pub(crate) async fn next_of(&mut self, name: &str) -> SseEvent {
         loop {
             let event = self.next().await;
             if event.event == name {
@@ -95,7 +95,7 @@ impl Sse {
     }
 
     /// Reads until the server ends the stream.
-    pub async fn until_ended(&mut self) {
+    pub(crate) async fn until_ended(&mut self) {
         soon("the stream's end", async { while self.try_next().await.is_some() {} }).await;
     }
 }

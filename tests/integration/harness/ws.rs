@@ -10,11 +10,11 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 use super::{Client, Server, soon};
 
 /// One connection.
-pub struct Ws(WebSocketStream<MaybeTlsStream<TcpStream>>);
+pub(crate) struct Ws(WebSocketStream<MaybeTlsStream<TcpStream>>);
 
 /// What came in.
 #[derive(Debug)]
-pub enum Received {
+pub(crate) enum Received {
     Frame(Value),
     /// Close code; 1006 when the connection ended without one.
     Closed(u16),
@@ -25,7 +25,7 @@ impl Ws {
     ///
     /// # Errors
     /// The status of a refused handshake.
-    pub async fn handshake(server: &Server, headers: &[(&'static str, &str)]) -> Result<Self, u16> {
+    pub(crate) async fn handshake(server: &Server, headers: &[(&'static str, &str)]) -> Result<Self, u16> {
         let address = format!("ws://{}/api/v1/ws", server.address());
         let mut request = address.into_client_request().unwrap();
         for (name, value) in headers {
@@ -39,17 +39,17 @@ impl Ws {
     }
 
     /// Connects without signing in.
-    pub async fn anonymous(server: &Server) -> Self {
+    pub(crate) async fn anonymous(server: &Server) -> Self {
         Self::handshake(server, &[]).await.unwrap()
     }
 
     /// Connects as `user`, by bearer token.
-    pub async fn signed_in(server: &Server, user: &Client) -> Self {
+    pub(crate) async fn signed_in(server: &Server, user: &Client) -> Self {
         Self::handshake(server, &[("authorization", &format!("Bearer {}", user.token()))]).await.unwrap()
     }
 
     /// Sends a frame.
-    pub async fn send(&mut self, frame: &Value) {
+    pub(crate) async fn send(&mut self, frame: &Value) {
         self.send_raw(Message::text(frame.to_string())).await.unwrap();
     }
 
@@ -57,27 +57,27 @@ impl Ws {
     ///
     /// # Errors
     /// When the connection has ended.
-    pub async fn send_raw(&mut self, message: Message) -> Result<(), Error> {
+    pub(crate) async fn send_raw(&mut self, message: Message) -> Result<(), Error> {
         soon("a frame to be sent", self.0.send(message)).await
     }
 
     /// Subscribes, from the present state on.
-    pub async fn subscribe(&mut self, auction: &str) {
+    pub(crate) async fn subscribe(&mut self, auction: &str) {
         self.send(&json!({"type": "subscribe", "auction_id": auction})).await;
     }
 
     /// Subscribes, from `seq` on.
-    pub async fn subscribe_after(&mut self, auction: &str, seq: i64) {
+    pub(crate) async fn subscribe_after(&mut self, auction: &str, seq: i64) {
         self.send(&json!({"type": "subscribe", "auction_id": auction, "after_seq": seq})).await;
     }
 
     /// Sends a bid.
-    pub async fn bid(&mut self, auction: &str, bid_id: &str, amount: i64) {
+    pub(crate) async fn bid(&mut self, auction: &str, bid_id: &str, amount: i64) {
         self.send(&json!({"type": "bid", "auction_id": auction, "bid_id": bid_id, "amount": amount})).await;
     }
 
     /// The next frame, or the end.
-    pub async fn receive(&mut self) -> Received {
+    pub(crate) async fn receive(&mut self) -> Received {
         loop {
             match soon("a frame", self.0.next()).await {
                 Some(Ok(Message::Text(text))) => {
@@ -94,7 +94,7 @@ impl Ws {
     }
 
     /// The next frame of this type; others are passed over.
-    pub async fn next_of(&mut self, kind: &str) -> Value {
+    pub(crate) async fn next_of(&mut self, kind: &str) -> Value {
         loop {
             match self.receive().await {
                 Received::Frame(frame) if frame["type"] == kind => return frame,
@@ -105,7 +105,7 @@ impl Ws {
     }
 
     /// The receipt of this bid; other frames are passed over.
-    pub async fn receipt(&mut self, bid_id: &str) -> Value {
+    pub(crate) async fn receipt(&mut self, bid_id: &str) -> Value {
         loop {
             let receipt = self.next_of("receipt").await;
             if receipt["bid_id"] == bid_id {
@@ -115,7 +115,7 @@ impl Ws {
     }
 
     /// The code with which the server closes; frames before it are passed over.
-    pub async fn close_code(&mut self) -> u16 {
+    pub(crate) async fn close_code(&mut self) -> u16 {
         loop {
             if let Received::Closed(code) = self.receive().await {
                 return code;
@@ -124,7 +124,7 @@ impl Ws {
     }
 
     /// Pings, and reads until the pong (`None`) or the close (its code).
-    pub async fn answers_ping_or_closes(&mut self) -> Option<u16> {
+    pub(crate) async fn answers_ping_or_closes(&mut self) -> Option<u16> {
         const T: i64 = 424_242;
         drop(self.send_raw(Message::text(json!({"type": "ping", "t": T}).to_string())).await);
         loop {
@@ -137,7 +137,7 @@ impl Ws {
     }
 
     /// Both halves, for tests that send and receive at once.
-    pub fn into_inner(self) -> WebSocketStream<MaybeTlsStream<TcpStream>> {
+    pub(crate) fn into_inner(self) -> WebSocketStream<MaybeTlsStream<TcpStream>> {
         self.0
     }
 }

@@ -163,7 +163,7 @@ async fn frames_of_the_wrong_form_are_answered_with_an_error_or_a_close_code() {
                     break;
                 }
                 Received::Frame(answer) => {
-                    assert!(["hello", "tick"].contains(&answer["type"].as_str().unwrap()), "{answer}")
+                    assert!(["hello", "tick"].contains(&answer["type"].as_str().unwrap()), "{answer}");
                 }
                 Received::Closed(code) => {
                     assert!(matches!(code, 1002 | 1003 | 1007 | 1008 | 4000..5000), "{frame:?}: {code}");
@@ -188,7 +188,7 @@ async fn a_frame_that_is_too_large_closes_with_1009() {
 async fn the_handshake_comes_from_our_own_origin() {
     let server = Server::start().await;
     let ann = server.user("Ann").await;
-    let body = json!({"email": ann.email, "password": ann.password()});
+    let body = json!({"email": ann.email, "password": crate::harness::PASSWORD});
     let reply = server.anonymous().post("/api/v1/sessions", &body).await;
     let cookie = reply.header("set-cookie").split(';').next().unwrap().to_owned();
     let own = server.url().to_owned();
@@ -209,7 +209,7 @@ async fn signing_out_in_the_browser_closes_its_connection() {
     let server = Server::start().await;
     let ann = server.user("Ann").await;
     let browser = Browser::signed_in(server.url(), &ann).await;
-    let login = browser.form("/auth/login", &[("email", &ann.email), ("password", ann.password())]).await;
+    let login = browser.form("/auth/login", &[("email", &ann.email), ("password", crate::harness::PASSWORD)]).await;
     let cookie = login.header("set-cookie").split(';').next().unwrap().to_owned();
     let mut ws = Ws::handshake(&server, &[("cookie", &cookie), ("origin", server.url())]).await.unwrap();
     ws.send(&json!({"type": "ping", "t": 1})).await;
