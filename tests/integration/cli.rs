@@ -186,8 +186,7 @@ async fn a_graceful_stop_ends_open_streams_and_exits_with_0() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_demo_fills_an_empty_store_once() {
-    let home = TempDir::new().unwrap();
-    let mut server = Server::launch(home, &[], &["serve", "--demo"]).await;
+    let mut server = Server::launch(&[], &["serve", "--demo"]).await;
     let first = server.anonymous().get("/api/v1/auctions?limit=1000").await.expect(200);
     let items = first["items"].as_array().unwrap();
     assert!(items.len() >= 3, "a handful: {first}");
@@ -209,7 +208,7 @@ async fn the_demo_fills_an_empty_store_once() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_demo_leaves_a_store_alone_that_has_something_in_it() {
-    let mut server = Server::launch(TempDir::new().unwrap(), &[], &["serve"]).await;
+    let mut server = Server::start().await;
     let mine = server.user("Seller").await.sell(3600).await;
     server.terminate().await;
     server.with_arguments(&["serve", "--demo"]);

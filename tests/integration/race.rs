@@ -40,7 +40,7 @@ type Stream = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn sixty_four_bidders_race_and_every_answer_is_true() {
-    let server = Server::start().await;
+    let server = Server::start_alone().await;
     let auction = server.user("Seller").await.sell(3600).await;
     let bidders = server.users(BIDDERS).await;
     let shared = Arc::new(Shared { auction, acknowledged: AtomicI64::new(0), min_next: AtomicI64::new(1001) });

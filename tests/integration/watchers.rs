@@ -48,7 +48,8 @@ type Seen = Vec<u64>;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_thousand_watchers_see_every_bid_at_once_though_two_are_stuck() {
-    let server = Server::start().await;
+    assert_room_for_connections();
+    let server = Server::start_alone().await;
     let seller = server.user("Seller").await;
     let rules = json!({"leader_may_raise": true});
     let auction =
@@ -91,6 +92,15 @@ async fn two_thousand_watchers_see_every_bid_at_once_though_two_are_stuck() {
     assert!(after_kib < before_kib + GROWTH_KIB_MAX, "memory grew from {before_kib} to {after_kib} KiB");
     drop(stuck);
     server.finish().await;
+}
+
+/// This process and the server each hold one end of two thousand connections.
+fn assert_room_for_connections() {
+    let limits = std::fs::read_to_string("/proc/self/limits").unwrap();
+    let line = limits.lines().find(|line| line.starts_with("Max open files")).unwrap();
+    let soft: usize = line.split_whitespace().nth(3).unwrap().parse().unwrap_or(usize::MAX);
+    let needed = 2 * WATCHERS_OF_EACH_KIND + 500;
+    assert!(soft >= needed, "at most {soft} open files, {needed} are needed: `ulimit -n {needed}` before the tests");
 }
 
 /// Bids until both stuck readers were dealt with; the number of bids, and memory before and after.

@@ -177,7 +177,7 @@ async fn fault_07_a_bid_in_flight_at_the_end_is_never_acknowledged_in_vain() {
 #[tokio::test(flavor = "multi_thread")]
 async fn fault_09_a_bid_costs_the_same_however_many_came_before() {
     const PART: i64 = 400;
-    let server = Server::start().await;
+    let server = Server::start_alone().await;
     let auction = server.user("Seller").await.sell(3600).await;
     let pair = [server.user("Ann").await, server.user("Bob").await];
     let fresh = fastest_of_three(&pair, &auction, 2_000, PART).await;

@@ -5,6 +5,7 @@ mod client;
 mod metrics;
 mod server;
 mod sse;
+mod turn;
 mod ws;
 
 use std::fmt::Debug;

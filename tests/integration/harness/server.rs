@@ -10,7 +10,7 @@ use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
 use tokio::process::{Child, Command};
 use tokio::task::JoinHandle;
 
-use super::{Client, Metrics, soon};
+use super::{Client, Metrics, soon, turn};
 
 /// A graceful stop may take this long (the contract's 10 s).
 const STOP_WITHIN: Duration = Duration::from_secs(10);
@@ -24,6 +24,7 @@ pub(crate) struct Server {
     readers: Vec<JoinHandle<()>>,
     stderr: Arc<Mutex<String>>,
     url: String,
+    _turn: turn::Turn,
 }
 
 /// The binary under test, with no `GAVEL__` setting from outside.
@@ -46,11 +47,21 @@ impl Server {
 
     /// As [`Server::start`], with more settings: `("LIMITS__ENABLED", "true")`.
     pub(crate) async fn with(settings: &[(&str, &str)]) -> Self {
-        Self::launch(TempDir::new().unwrap(), settings, &["serve"]).await
+        Self::launch(settings, &["serve"]).await
     }
 
-    /// Starts on the data in `home`, with these arguments.
-    pub(crate) async fn launch(home: TempDir, settings: &[(&str, &str)], arguments: &[&str]) -> Self {
+    /// As [`Server::start`], once every other server has gone and with none beside it: for tests that measure.
+    pub(crate) async fn start_alone() -> Self {
+        Self::begin(turn::alone().await, &[], &["serve"]).await
+    }
+
+    /// Starts on an empty folder, with these settings and arguments.
+    pub(crate) async fn launch(settings: &[(&str, &str)], arguments: &[&str]) -> Self {
+        Self::begin(turn::beside_others().await, settings, arguments).await
+    }
+
+    async fn begin(turn: turn::Turn, settings: &[(&str, &str)], arguments: &[&str]) -> Self {
+        let home = TempDir::new().unwrap();
         let settings = base_settings(home.path())
             .into_iter()
             .chain(settings.iter().map(|(key, value)| (format!("GAVEL__{key}"), (*value).to_owned())))
@@ -58,7 +69,7 @@ impl Server {
         let arguments = arguments.iter().map(|&argument| argument.to_owned()).collect::<Vec<_>>();
         let stderr = Arc::default();
         let (child, readers, url) = launch(&home, &settings, &arguments, &stderr).await;
-        Self { home, settings, arguments, child, readers, stderr, url }
+        Self { home, settings, arguments, child, readers, stderr, url, _turn: turn }
     }
 
     /// `http://127.0.0.1:PORT`
