@@ -7,8 +7,20 @@ use crate::harness::{Server, Sse, Ws, micros, now_micros};
 /// How long after its closing instant an auction may take to close.
 const CLOSES_WITHIN_US: i64 = 200_000;
 
-/// Every committed event of an ended auction, from the first to `closed`.
+/// Every committed event of an auction up to `closed`, and nothing after it for a tick.
 pub(crate) async fn whole_story(server: &Server, auction: &str) -> Vec<Value> {
+    let (events, mut stream) = follow_to_the_end(server, auction).await;
+    let after = stream.next().await;
+    assert_eq!(after.event, "tick", "something after the end: {after:?}");
+    events
+}
+
+/// Every committed event of an auction up to `closed`.
+pub(crate) async fn story(server: &Server, auction: &str) -> Vec<Value> {
+    follow_to_the_end(server, auction).await.0
+}
+
+async fn follow_to_the_end(server: &Server, auction: &str) -> (Vec<Value>, Sse) {
     let path = format!("/api/v1/auctions/{auction}/events?after_seq=0");
     let mut stream = Sse::open(&server.anonymous(), &path).await;
     let hello = stream.next().await.json();
@@ -23,11 +35,10 @@ pub(crate) async fn whole_story(server: &Server, auction: &str) -> Vec<Value> {
             break;
         }
     }
-    stream.next_of("tick").await;
     for (index, event) in events.iter().enumerate() {
         assert_eq!(event["seq"].as_u64(), Some(index as u64 + 1), "{event}");
     }
-    events
+    (events, stream)
 }
 
 fn lateness(closed: &Value, auction: &Value) -> i64 {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::closing::whole_story;
+use crate::closing::{story, whole_story};
 use crate::harness::{Browser, Server, Sse, now_micros, soon};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -45,9 +45,9 @@ async fn fault_18_the_sale_and_its_price_are_settled_as_one() {
         server.kill().await;
         server.restart().await;
         for auction in &auctions {
-            let story = whole_story(&server, auction).await;
-            assert_eq!(story.len(), 2, "one end: {story:?}");
-            assert_eq!((&story[1]["winner"]["nick"], story[1]["amount"].as_i64()), (&json!("Ann"), Some(500)));
+            let events = story(&server, auction).await;
+            assert_eq!(events.len(), 2, "one end: {events:?}");
+            assert_eq!((&events[1]["winner"]["nick"], events[1]["amount"].as_i64()), (&json!("Ann"), Some(500)));
         }
         server.verify().await;
     }

@@ -40,11 +40,13 @@ async fn fault_12_closed_connections_leave_no_timer_and_no_session_behind() {
     let anyone = server.anonymous();
     let mut streams = Vec::new();
     for _ in 0..100 {
-        let mut clock = Sse::open(&anyone, "/sse").await;
-        clock.next().await;
-        let mut events = Sse::open(&anyone, &format!("/api/v1/auctions/{auction}/events")).await;
-        events.next().await;
+        let clock = Sse::open(&anyone, "/sse").await;
+        let events = Sse::open(&anyone, &format!("/api/v1/auctions/{auction}/events")).await;
         streams.push((clock, events));
+    }
+    for (clock, events) in &mut streams {
+        clock.next().await;
+        events.next().await;
     }
     let open = server.metrics().await.sum("gavel_sessions", "kind=\"sse\"");
     assert!(open >= 100.0, "{open} sessions are counted");
