@@ -34,6 +34,8 @@ struct Shared {
     acknowledged: AtomicI64,
     /// The least that is known to be enough.
     min_next: AtomicI64,
+    /// Rises with each bid that means to win.
+    ahead: AtomicI64,
 }
 
 type Stream = WebSocketStream<MaybeTlsStream<TcpStream>>;
@@ -43,7 +45,12 @@ async fn sixty_four_bidders_race_and_every_answer_is_true() {
     let server = Server::start_alone().await;
     let auction = server.user("Seller").await.sell(3600).await;
     let bidders = server.users(BIDDERS).await;
-    let shared = Arc::new(Shared { auction, acknowledged: AtomicI64::new(0), min_next: AtomicI64::new(1001) });
+    let shared = Arc::new(Shared {
+        auction,
+        acknowledged: AtomicI64::new(0),
+        min_next: AtomicI64::new(1001),
+        ahead: AtomicI64::new(1001),
+    });
     let mut tasks = Vec::new();
     for (number, bidder) in bidders.iter().enumerate() {
         let ws = Ws::signed_in(&server, bidder).await.into_inner();
@@ -104,11 +111,22 @@ async fn bid(ws: Stream, shared: Arc<Shared>, count: usize) -> HashMap<String, J
 
 async fn send_one(sink: &mut SplitSink<Stream, Message>, shared: &Shared, open: &mut HashMap<String, (i64, i64)>) {
     let bid_id = uuid();
-    let amount = (shared.min_next.load(Ordering::SeqCst) + rand::random_range(-40..80)).max(1);
+    let amount = random_amount(shared);
     let frame = json!({"type": "bid", "auction_id": shared.auction, "bid_id": bid_id, "amount": amount});
     let known_when_sent = shared.acknowledged.load(Ordering::SeqCst);
     open.insert(bid_id, (amount, known_when_sent));
     soon("a bid to be sent", sink.send(Message::text(frame.to_string()))).await.unwrap();
+}
+
+/// Around the known minimum, where most come too late, or around a front that runs ahead of it, where many win.
+fn random_amount(shared: &Shared) -> i64 {
+    let known = shared.min_next.load(Ordering::SeqCst);
+    if rand::random() {
+        return (known + rand::random_range(-40..80)).max(1);
+    }
+    let front = shared.ahead.fetch_add(rand::random_range(0..20), Ordering::SeqCst).max(known);
+    shared.ahead.fetch_max(front, Ordering::SeqCst);
+    front + rand::random_range(-10..20)
 }
 
 async fn next_receipt(stream: &mut SplitStream<Stream>) -> Value {
