@@ -79,7 +79,14 @@ impl House {
                 Err(rejection) => rejections.push(RejectedBid { bid, rejection, at }),
             }
         }
-        AuctionBatch { auction_id: self.id, epoch: self.epoch, prev_seq, events, head: self.auction.head().clone(), rejections }
+        AuctionBatch {
+            auction_id: self.id,
+            epoch: self.epoch,
+            prev_seq,
+            events,
+            head: self.auction.head().clone(),
+            rejections,
+        }
     }
 
     fn bid(&self, accepted: bool) -> PlaceBid {

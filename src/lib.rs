@@ -2,18 +2,18 @@
 
 rust_i18n::i18n!("src/web/texts", fallback = "en");
 
-pub mod domain;
-pub mod protocol;
-pub mod auction;
-pub mod store;
-pub mod bus;
-pub mod session;
 pub mod account;
-pub mod http;
-pub mod web;
 pub mod app;
+pub mod auction;
+pub mod bus;
 pub mod cli;
 pub mod clock;
+pub mod domain;
+pub mod http;
 pub mod limits;
+pub mod protocol;
+pub mod session;
 pub mod settings;
+pub mod store;
 pub mod telemetry;
+pub mod web;

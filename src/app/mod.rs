@@ -157,9 +157,8 @@ fn listen(settings: &Settings, door: web::Data<Door>, hubs: web::Data<Hubs>) -> 
     let failed = |source| StartError::Listen { address, source };
     let listener = TcpListener::bind(address).map_err(failed)?;
     let url = format!("http://{}", listener.local_addr().map_err(failed)?);
-    let app = move || {
-        App::new().app_data(web::Data::clone(&door)).app_data(web::Data::clone(&hubs)).configure(http::routes)
-    };
+    let app =
+        move || App::new().app_data(web::Data::clone(&door)).app_data(web::Data::clone(&hubs)).configure(http::routes);
     let server = HttpServer::new(app)
         .workers(settings.workers)
         .max_connections(limits::SESSIONS_MAX)

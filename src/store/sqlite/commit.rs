@@ -15,13 +15,11 @@ pub(super) const EVENT_SHELF_BITS: u32 = 9;
 pub(super) const REJECTION_SHELF_BITS: u32 = 8;
 
 /// Writes every batch that may be written, and says what became of each.
-pub(super) fn commit(
-    connection: &Connection,
-    batches: &[AuctionBatch],
-) -> Result<Vec<Written>, StoreError> {
+pub(super) fn commit(connection: &Connection, batches: &[AuctionBatch]) -> Result<Vec<Written>, StoreError> {
     let current: i64 = connection.prepare_cached("SELECT epoch FROM ownership")?.query_row([], |row| row.get(0))?;
     let mut statements = Statements::prepare(connection)?;
-    let write = |batch: &AuctionBatch| if batch.epoch.0 == current { statements.write(batch) } else { Ok(Written::Fenced) };
+    let write =
+        |batch: &AuctionBatch| if batch.epoch.0 == current { statements.write(batch) } else { Ok(Written::Fenced) };
     batches.iter().map(write).collect()
 }
 

@@ -126,5 +126,12 @@ pub(crate) fn under(epoch: Epoch, mut batches: Vec<AuctionBatch>) -> Vec<Auction
 }
 
 fn empty_batch(id: AuctionId, head: &Head) -> AuctionBatch {
-    AuctionBatch { auction_id: id, epoch: Epoch(0), prev_seq: head.seq, events: Vec::new(), head: head.clone(), rejections: Vec::new() }
+    AuctionBatch {
+        auction_id: id,
+        epoch: Epoch(0),
+        prev_seq: head.seq,
+        events: Vec::new(),
+        head: head.clone(),
+        rejections: Vec::new(),
+    }
 }

@@ -81,7 +81,6 @@ pub(crate) async fn a_batch_after_another_head_writes_nothing_and_the_others_are
     assert_eq!(written, [Written::HeadMismatch { stored: Seq(1) }, Written::Committed]);
     assert_eq!(store.answered(one.id).await.unwrap(), [BidId(1)]);
     assert_eq!(&head(&store, other.id).await, other.head());
-
 }
 
 pub(crate) async fn rejections_alone_are_written_onto_any_head(backend: &impl Backend) {
@@ -218,7 +217,10 @@ pub(crate) async fn a_closing_settles_once(backend: &impl Backend) {
         at: Timestamp(END + 5),
     });
     assert_eq!(store.settlement(driver.id).await.unwrap(), settled);
-    assert_eq!(store.commit(under(driver.epoch, vec![closing])).await.unwrap(), [Written::HeadMismatch { stored: Seq(2) }]);
+    assert_eq!(
+        store.commit(under(driver.epoch, vec![closing])).await.unwrap(),
+        [Written::HeadMismatch { stored: Seq(2) }]
+    );
     assert_eq!(store.settlement(driver.id).await.unwrap(), settled);
 }
 
