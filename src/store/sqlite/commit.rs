@@ -45,9 +45,13 @@ impl<'c> Statements<'c> {
                 "UPDATE heads SET seq = ?3, epoch = ?4, last_us = ?5, bid_count = ?6, rejections = ?7, top_seq = ?8, \
                  top_bidder_id = ?9, top_nick = ?10, top_amount = ?11, top_us = ?12 WHERE auction_id = ?1 AND seq = ?2",
             )?,
-            add_event: connection
-                .prepare_cached("INSERT INTO events VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)")?,
-            add_shelf: connection.prepare_cached("INSERT OR IGNORE INTO user_shelves VALUES (?1, ?2, ?3)")?,
+            add_event: connection.prepare_cached(
+                "INSERT INTO events (auction_id, seq, epoch, at_us, kind, bid_id, bidder_id, nick, amount, \
+                 message, winner_seq, winner_us) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+            )?,
+            add_shelf: connection.prepare_cached(
+                "INSERT OR IGNORE INTO user_shelves (user_id, auction_id, shelf) VALUES (?1, ?2, ?3)",
+            )?,
         })
     }
 
@@ -144,7 +148,8 @@ impl<'c> Statements<'c> {
             return Ok(refused);
         }
         let mut add = self.connection.prepare_cached(
-            "INSERT OR IGNORE INTO rejections \
+            "INSERT OR IGNORE INTO rejections (auction_id, shelf, bid_id, bidder_id, nick, amount, message, at_us, \
+             reason, instant_us, min_next, top_seq, top_bidder_id, top_nick, top_amount, top_us) \
              SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16 \
              WHERE NOT EXISTS (SELECT 1 FROM events e \
              WHERE e.auction_id = ?1 AND e.seq >> 9 IN (?17, ?17 - 1) AND e.bid_id = ?3)",
