@@ -37,7 +37,7 @@ impl Report {
 /// Audits the whole store.
 ///
 /// # Errors
-/// When the store cannot be read; what it holds, however damaged, is told in the report.
+/// When the store cannot be read, or an auction's own row cannot be understood; every other damage is told in the report.
 pub async fn audit(store: &dyn Store) -> Result<Report, StoreError> {
     let mut report = Report::default();
     let mut after = AuctionId(0);

@@ -74,7 +74,7 @@ impl Catalog for SqliteStore {
     async fn set_watched(&self, user: UserId, auction: AuctionId, watched: bool) -> Result<(), StoreError> {
         self.write(move |connection| {
             let sql = if watched {
-                "INSERT OR IGNORE INTO watches SELECT ?1, id FROM auctions WHERE id = ?2"
+                "INSERT OR IGNORE INTO watches (user_id, auction_id) SELECT ?1, id FROM auctions WHERE id = ?2"
             } else {
                 "DELETE FROM watches WHERE user_id = ?1 AND auction_id = ?2"
             };

@@ -2,6 +2,7 @@
 //! settlement. Decides nothing; reads only what it must compare.
 
 use std::collections::HashSet;
+use std::ops::RangeInclusive;
 
 use rusqlite::{CachedStatement, Connection, OptionalExtension, params};
 
@@ -13,6 +14,9 @@ use crate::store::{AuctionBatch, RejectedBid, StoreError, Written};
 pub(super) const EVENT_SHELF_BITS: u32 = 9;
 /// Rejections share a shelf when their ordinals agree without the lowest 8 bits: 256, since their rows are wider.
 pub(super) const REJECTION_SHELF_BITS: u32 = 8;
+
+/// So many of an auction's last events are searched for the `bid_id` of a rejection.
+const RECENT: i64 = 128;
 
 /// Writes every batch that may be written, and says what became of each.
 pub(super) fn commit(connection: &Connection, batches: &[AuctionBatch]) -> Result<Vec<Written>, StoreError> {
@@ -40,9 +44,13 @@ impl<'c> Statements<'c> {
                 "UPDATE heads SET seq = ?3, epoch = ?4, last_us = ?5, bid_count = ?6, rejections = ?7, top_seq = ?8, \
                  top_bidder_id = ?9, top_nick = ?10, top_amount = ?11, top_us = ?12 WHERE auction_id = ?1 AND seq = ?2",
             )?,
-            add_event: connection
-                .prepare_cached("INSERT INTO events VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)")?,
-            add_shelf: connection.prepare_cached("INSERT OR IGNORE INTO user_shelves VALUES (?1, ?2, ?3)")?,
+            add_event: connection.prepare_cached(
+                "INSERT INTO events (auction_id, seq, epoch, at_us, kind, bid_id, bidder_id, nick, amount, \
+                 message, winner_seq, winner_us) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+            )?,
+            add_shelf: connection.prepare_cached(
+                "INSERT OR IGNORE INTO user_shelves (user_id, auction_id, shelf) VALUES (?1, ?2, ?3)",
+            )?,
         })
     }
 
@@ -138,17 +146,33 @@ impl<'c> Statements<'c> {
         if batch.rejections.is_empty() {
             return Ok(refused);
         }
-        let mut add = self.connection.prepare_cached(
-            "INSERT OR IGNORE INTO rejections \
-             SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16 \
-             WHERE NOT EXISTS (SELECT 1 FROM events e \
-             WHERE e.auction_id = ?1 AND e.seq >> 9 IN (?17, ?17 - 1) AND e.bid_id = ?3)",
+        let connection = self.connection;
+        let mut add = connection.prepare_cached(
+            "INSERT OR IGNORE INTO rejections (auction_id, shelf, bid_id, bidder_id, nick, amount, message, at_us, \
+             reason, instant_us, min_next, top_seq, top_bidder_id, top_nick, top_amount, top_us) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
         )?;
+        let mut accepted = connection
+            .prepare_cached("SELECT 1 FROM events WHERE auction_id = ?1 AND seq >> 9 = ?2 AND bid_id = ?3")?;
+        let shelves = newest_shelves(batch);
         for rejected in &batch.rejections {
-            refused += add_rejection(&mut add, batch, rejected, refused >> REJECTION_SHELF_BITS)?;
+            let bid_id = rejected.bid.bid_id.0.to_be_bytes();
+            let mut known = false;
+            for shelf in shelves.clone() {
+                known = known || accepted.exists(params![batch.auction_id.0, shelf, bid_id])?;
+            }
+            if !known {
+                refused += add_rejection(&mut add, batch.auction_id, rejected, refused >> REJECTION_SHELF_BITS)?;
+            }
         }
         Ok(refused)
     }
+}
+
+/// The shelves of the last [`RECENT`] events.
+fn newest_shelves(batch: &AuctionBatch) -> RangeInclusive<i64> {
+    let newest = batch.events.last().map_or(batch.prev_seq, |event| event.seq).0;
+    (newest - RECENT).max(0) >> EVENT_SHELF_BITS..=newest >> EVENT_SHELF_BITS
 }
 
 /// What the caller promised about a batch, so that a mistake there cannot reach the disk.
@@ -183,16 +207,15 @@ fn settle(connection: &Connection, id: AuctionId, winner: Option<&Top>, at: Time
 
 fn add_rejection(
     add: &mut CachedStatement<'_>,
-    batch: &AuctionBatch,
+    auction_id: AuctionId,
     rejected: &RejectedBid,
     shelf: i64,
 ) -> Result<i64, StoreError> {
     let RejectedBid { bid: PlaceBid { bid_id, bidder, amount, message }, rejection, at } = rejected;
     let facts = Facts::of(rejection);
-    let newest = batch.events.last().map_or(batch.prev_seq, |event| event.seq);
     let top = facts.top;
     let added = add.execute(params![
-        batch.auction_id.0,
+        auction_id.0,
         shelf,
         bid_id.0.to_be_bytes(),
         bidder.id.0,
@@ -208,7 +231,6 @@ fn add_rejection(
         top.map(|top| &*top.bidder.nick),
         top.map(|top| top.amount.minor()),
         top.map(|top| top.at.0),
-        newest.0 >> EVENT_SHELF_BITS,
     ])?;
     Ok(i64::from(added > 0))
 }
