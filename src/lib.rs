@@ -1,6 +1,9 @@
+#![doc = include_str!("ARCHITECTURE.md")]
+
 rust_i18n::i18n!("src/web/texts", fallback = "en");
 
 pub mod account;
+pub mod app;
 pub mod auction;
 pub mod bus;
 pub mod cli;
@@ -12,4 +15,5 @@ pub mod protocol;
 pub mod session;
 pub mod settings;
 pub mod store;
+pub mod telemetry;
 pub mod web;

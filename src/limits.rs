@@ -2,26 +2,55 @@
 //!
 //! Bounds that an operator may want to move are settings (`config/default.toml`); these are the rest.
 
+use std::time::Duration;
+
 use crate::domain::Span;
 
 /// Bids of one auction that are decided but not yet answered, or wait to be decided. Full → `overloaded`.
 pub const BIDS_IN_FLIGHT_PER_AUCTION: usize = 4_096;
 /// The same over all auctions of a node: bounds the outbox and the committer's queue. Full → `overloaded`.
 pub const BIDS_IN_FLIGHT_PER_NODE: usize = 32_768;
+/// Decided entries that wait for the committer. Full → the next bid is `overloaded` before it is decided.
+pub const OUTBOX_MAX: usize = 65_536;
 /// Rows (events and rejections) in one commit: keeps a commit within tens of milliseconds. The rest waits for the next.
 pub const COMMIT_ROWS_MAX: usize = 4_096;
-/// Immediate rejections that may wait to be remembered. Full → the rejection waits for the commit before it is answered.
+/// Rejections of one auction that were answered and wait to be remembered. Full → the next one is answered after its commit.
 pub const REJECTIONS_QUEUED_MAX: usize = 16_384;
 /// Jobs that wait for the embedded store's writer. Full → the caller waits.
 pub const STORE_JOBS_MAX: usize = 1_024;
 /// Connections that read beside the embedded store's writer.
 pub const STORE_READERS: usize = 4;
-/// Auction actors awake at a time. Full → the longest idle one sleeps first.
+/// Reads that wait for a reader of the embedded store. Full → the caller waits.
+pub const STORE_READS_MAX: usize = 1_024;
+/// How long one of the embedded store's connections waits for another's file lock before it fails. Writer and readers do not
+/// block each other; only a schema change or a recovery after a crash does.
+pub const STORE_BUSY: Duration = Duration::from_secs(5);
+/// Times, 100 ms apart, that `gavel migrate` tries for the database while another migration holds it. Then it is refused.
+pub const STORE_MIGRATE_LOCK_TRIES: u32 = 50;
+/// Pages (4 KiB) of the write-ahead log before it is folded into the database file: 16 MiB. Less folds hot pages too often,
+/// more makes each fold a longer pause.
+pub const STORE_WAL_PAGES: i64 = 4_000;
+/// KiB of pages that the embedded store's writer keeps in memory.
+pub const STORE_WRITER_CACHE_KIB: i64 = 65_536;
+/// Prepared statements that a connection keeps; more than this program has.
+pub const STORE_STATEMENTS: usize = 64;
+/// Rows that the auditor reads at a time.
+pub const AUDIT_PAGE: u32 = 1_000;
+/// Faults that the auditor keeps word for word; the rest are only counted.
+pub const AUDIT_FAULTS_MAX: usize = 1_000;
+/// Auction actors awake at a time. Full → a bid on a sleeping auction is `overloaded`; idle ones sleep within a minute.
 pub const AUCTIONS_AWAKE_MAX: usize = 100_000;
 /// An auction without a command for this long goes to sleep.
 pub const AUCTION_IDLE: Span = Span::from_secs(60);
 /// Closing instants that the deadline watch holds in memory; the rest are read when their time comes nearer.
 pub const DEADLINES_IN_MEMORY_MAX: usize = 10_000;
+
+/// Answers that an awake auction knows by `bid_id` (16 bytes each and a table). Full → `overloaded`.
+pub const ANSWERS_PER_AUCTION_MAX: usize = 50_000_000;
+/// A closing event is decided this long after the closing instant, so that bids stamped before it are all in.
+pub const CLOSE_AFTER: Span = Span::from_millis(5);
+/// A bid that has no answer by then is told `outcome_pending`.
+pub const ANSWER_WITHIN: Span = Span::from_secs(5);
 
 /// Characters of a bid's message (the original application's bound).
 pub const MESSAGE_CHARS_MAX: usize = 100;
@@ -106,12 +135,56 @@ pub const BIDS_IN_FLIGHT_PER_SESSION: usize = 256;
 pub const HUB_QUEUE_MAX: usize = 16_384;
 /// The kernel's send buffer of a connection: bounds what a stuck reader holds.
 pub const SOCKET_SEND_BUFFER_BYTES: usize = 64 * 1_024;
+/// How long the kernel lets a peer take nothing before it ends the connection: later than
+/// [`SESSION_STUCK`], so that the hub sees and counts it first.
+pub const PEER_STUCK: Span = Span::from_secs(20);
+/// Time between two pings to a WebSocket client.
+pub const PING_EVERY: Span = Span::from_secs(20);
+/// A WebSocket client that sent nothing, not even a pong, for this long is cut off.
+pub const SILENCE_MAX: Span = Span::from_secs(60);
+/// Frames of a WebSocket client that made no sense. More → close code 1008.
+pub const INVALID_FRAMES_MAX: u32 = 100;
+/// Bytes a session hands to its socket in one write: bounds what waits behind a full socket. The rest goes with the next.
+pub const SEND_BYTES_AT_ONCE: usize = 16 * 1_024;
+/// Frames that may wait for a session when a tick is due. More → this session skips the tick.
+pub const TICK_BACKLOG_FRAMES: usize = 8;
+/// Events of an auction that a hub keeps for sessions that come back. Older → read from the history.
+pub const RECENT_EVENTS_PER_AUCTION: usize = 1_024;
+/// Events of an auction that came before an earlier one. Full → dropped, and read with the gap.
+pub const EVENTS_AHEAD_MAX: usize = 1_024;
+/// Events in one read for a session that catches up: fits its queue.
+pub const CATCH_UP_EVENTS_PER_READ: u32 = 128;
+/// Events in one read that fills a gap.
+pub const GAP_EVENTS_PER_READ: u32 = 1_000;
+/// Age up to which a snapshot serves further sessions.
+pub const SNAPSHOT_FRESH: Span = Span::from_secs(1);
+/// Events that may follow a shared snapshot. More → it is read anew.
+pub const SNAPSHOT_EVENTS_BEHIND_MAX: usize = 128;
+/// Reads of the history that one hub has under way. Full → they wait.
+pub const HISTORY_READS_AT_ONCE: usize = 16;
+/// Reads of the history that wait. Full → tried again at the next tick.
+pub const HISTORY_READS_WAITING_MAX: usize = 4_096;
+/// Orders (ticks, sign-outs, shutdown) that wait for one hub. Full → a tick is skipped; a sign-out ends every signed-in session there.
+pub const HUB_ORDERS_MAX: usize = 1_024;
+/// Sign-outs a hub remembers, for a session that was still being set up. The oldest go first.
+pub const SIGN_OUTS_REMEMBERED: usize = 1_024;
+/// Publications a hub hands out before it lets its sessions send.
+pub const EVENTS_PER_TURN: usize = 64;
+/// Sessions a hub gives their tick before it lets them send.
+pub const SESSIONS_PER_TURN: usize = 512;
+/// On shutdown, a session waits this long for the answers to its bids.
+pub const RECEIPTS_AWAITED: Span = Span::from_secs(3);
 /// Time between two ticks of the server clock.
 pub const TICK: Span = Span::from_secs(1);
 /// Time that a graceful stop may take.
 pub const STOP_WITHIN: Span = Span::from_secs(10);
 
 const _: () = assert!(BIDS_IN_FLIGHT_PER_AUCTION <= BIDS_IN_FLIGHT_PER_NODE, "one auction cannot hold more than all");
+const _: () = assert!(OUTBOX_MAX > BIDS_IN_FLIGHT_PER_NODE, "closing events find a place beside all bids");
 const _: () = assert!(REPLAY_EVENTS_MAX >= PAGE_ITEMS_MAX, "a replay covers at least a page");
 const _: () = assert!(PAGE_ITEMS_DEFAULT <= PAGE_ITEMS_MAX, "the default page fits");
+const _: () =
+    assert!((CATCH_UP_EVENTS_PER_READ as usize) < SESSION_QUEUE_FRAMES, "a read for a session fits its queue");
+const _: () = assert!(EVENTS_PER_TURN < SESSION_QUEUE_FRAMES, "one turn does not fill an empty queue");
+const _: () = assert!(SNAPSHOT_EVENTS_BEHIND_MAX <= RECENT_EVENTS_PER_AUCTION, "what follows a snapshot is at hand");
 const _: () = assert!(PASSWORD_CHARS_MIN < PASSWORD_CHARS_MAX, "some password is acceptable");

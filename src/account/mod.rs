@@ -1,7 +1,7 @@
 //! Users, their passwords and sign-ins, and the rate limits on what they do.
 //!
-//! [`service`](Accounts) is the way in; [`fields`] says what people may type, [`password`] hashes
-//! within a bound, [`tokens`] remembers who is signed in, [`limiter`](Limiter) counts. This room must
+//! [`service`](Accounts) is the way in; [`fields`] says what people may type, `password` hashes
+//! within a bound, `tokens` remembers who is signed in, [`limiter`](Limiter) counts. This room must
 //! never log or keep a password or a token, and knows neither HTTP nor SQL.
 
 use std::sync::Arc;

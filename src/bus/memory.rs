@@ -2,16 +2,25 @@
 
 use std::sync::{Arc, PoisonError, RwLock};
 
+use metrics::{Counter, counter};
+
 use super::{Bus, Publication, Subscriber};
 
 /// Delivers on the caller's thread.
-#[derive(Default)]
 pub struct MemoryBus {
     subscribers: RwLock<Vec<Arc<dyn Subscriber>>>,
+    published: Counter,
+}
+
+impl Default for MemoryBus {
+    fn default() -> Self {
+        Self { subscribers: RwLock::default(), published: counter!("gavel_events_published_total") }
+    }
 }
 
 impl Bus for MemoryBus {
     fn publish(&self, publications: Arc<[Publication]>) {
+        self.published.increment(publications.len() as u64);
         let subscribers = self.subscribers.read().unwrap_or_else(PoisonError::into_inner);
         for subscriber in subscribers.iter() {
             subscriber.deliver(&publications);

@@ -66,7 +66,7 @@ impl FromRequest for SignedInUser {
 }
 
 /// The token shown, and whether the cookie showed it. A bearer header wins, also when its token is wrong.
-fn token(req: &HttpRequest) -> (Option<String>, bool) {
+pub(super) fn token(req: &HttpRequest) -> (Option<String>, bool) {
     if let Some(token) = bearer(req) {
         return (Some(token.to_owned()), false);
     }

@@ -36,7 +36,7 @@ pub(super) struct BidBody {
     amount: Given<i64>,
     /// A word to the room, one line.
     #[serde(default)]
-    #[schema(value_type = Option<String>, max_length = 100, pattern = "^[^\\p{C}]*$")]
+    #[schema(value_type = Option<String>, max_length = 100, pattern = "^[^\\x00-\\x1f\\x7f-\\x9f\\u200b\\u200e\\u200f\\u2028-\\u202e\\u2060-\\u206f\\ufeff]*$")]
     message: Given<String>,
 }
 

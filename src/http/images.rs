@@ -9,7 +9,7 @@ use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse, web};
 use bytes::Bytes;
 use futures_util::TryStreamExt;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use tokio::sync::Semaphore;
 use utoipa::ToSchema;
 
@@ -37,7 +37,8 @@ pub(super) struct ImageView {
 }
 
 /// The upload form, as the `OpenAPI` document describes it.
-#[derive(ToSchema)]
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 #[allow(dead_code, reason = "only described; the form is read part by part")]
 pub(super) struct UploadForm {
     /// A PNG, JPEG or WebP picture of at most 5 MiB and 8,000 pixels on each side.

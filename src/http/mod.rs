@@ -3,6 +3,8 @@
 //! A handler reads a request, asks one other room and writes the answer. The rules of an auction, SQL
 //! and waiting for events have no place here.
 
+pub mod streams;
+
 use std::sync::Arc;
 
 use actix_web::guard::{Any, Get, Head};
@@ -73,13 +75,17 @@ pub fn routes(cfg: &mut web::ServiceConfig) {
         .service(
             at("/auctions/{id}/bids", "GET, HEAD, POST").route(post().to(bids::place)).route(read().to(history::list)),
         )
-        .service(at("/time", "GET, HEAD").route(read().to(time::now)));
+        .service(at("/time", "GET, HEAD").route(read().to(time::now)))
+        .default_service(to(nowhere));
 
     cfg.configure(extract::bounds).service(
         scope("")
             .wrap(from_fn(origin::check))
             .wrap(DefaultHeaders::new().add((X_CONTENT_TYPE_OPTIONS, "nosniff")))
-            // streams: .configure(streams::configure), before the scope that covers their addresses
+            .service(at("/sse", "GET").route(get().to(streams::server_clock)))
+            .service(at("/api/v1/ws", "GET").route(get().to(streams::web_socket)))
+            .service(at("/api/v1/events", "GET").route(get().to(streams::many_auctions)))
+            .service(at("/api/v1/auctions/{id}/events", "GET").route(get().to(streams::one_auction)))
             .service(
                 scope("/api")
                     .wrap(from_fn(address::limit_reads))

@@ -26,10 +26,10 @@ const ONE_SECOND: Span = Span::from_secs(1);
 pub struct NewAuctionBody {
     /// One line.
     #[serde(default)]
-    #[schema(value_type = String, required, min_length = 1, max_length = 120, pattern = "^[^\\s\\p{C}]([^\\p{C}]*[^\\s\\p{C}])?$")]
+    #[schema(value_type = String, required, min_length = 1, max_length = 120, pattern = "^[^\\x00-\\x1f\\x7f-\\x9f\\u200b\\u200e\\u200f\\u2028-\\u202e\\u2060-\\u206f\\ufeff]*[^\\s\\x00-\\x1f\\x7f-\\x9f\\u200b\\u200e\\u200f\\u2028-\\u202e\\u2060-\\u206f\\ufeff][^\\x00-\\x1f\\x7f-\\x9f\\u200b\\u200e\\u200f\\u2028-\\u202e\\u2060-\\u206f\\ufeff]*$")]
     pub title: Given<String>,
     #[serde(default)]
-    #[schema(value_type = Option<String>, max_length = 5000, pattern = "^[^\\p{C}]*$")]
+    #[schema(value_type = Option<String>, max_length = 5000, pattern = "^[^\\x00-\\x08\\x0b\\x0c\\x0e-\\x1f\\x7f-\\x9f\\u200b\\u200e\\u200f\\u2028-\\u202e\\u2060-\\u206f\\ufeff]*$")]
     pub description: Given<String>,
     /// Of a picture that was uploaded before.
     #[serde(default)]

@@ -5,6 +5,8 @@
 //! what a method reported as done is on stable storage, and what it reported as failed with
 //! [`StoreError::Unavailable`] left no trace.
 
+pub mod write_behind;
+
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -13,6 +15,9 @@ use bytes::Bytes;
 use crate::domain::{
     AuctionId, BidId, Bidder, Epoch, Event, EventKind, Head, Money, PlaceBid, Rejection, Seq, Terms, Timestamp, UserId,
 };
+
+pub mod audit;
+pub mod sqlite;
 
 /// Why the store could not do it.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -80,7 +85,10 @@ pub enum StoredAnswer {
 #[derive(Debug, Clone)]
 pub struct AuctionBatch {
     pub auction_id: AuctionId,
-    /// The head that the first event follows: written only if the stored head's seq equals it.
+    /// Under which the events were decided: written only while it is the newest for this auction.
+    pub epoch: Epoch,
+    /// The head that the first event follows: written only if the stored head's seq equals it. Without
+    /// events neither this nor `head` means anything.
     pub prev_seq: Seq,
     /// In seq order, contiguous from `prev_seq.next()`. May be empty when there are only rejections.
     pub events: Vec<Arc<Event>>,
@@ -106,12 +114,12 @@ pub trait Ledger: Send + Sync {
     /// Becomes the owner of every auction: fences all earlier epochs and returns the new one.
     async fn take_over(&self) -> Result<Epoch, StoreError>;
 
-    /// Commits all `batches` in one transaction, each whole or not at all, under `epoch`.
+    /// Commits all `batches` in one transaction, each whole or not at all.
     ///
     /// Events, the auction's head, rejections and, with an [`EventKind::Closed`], the settlement
     /// (winner, price, seller) are one unit. Returns one [`Written`] for each batch, in order.
-    /// A rejection whose `bid_id` is remembered already is skipped.
-    async fn commit(&self, epoch: Epoch, batches: Vec<AuctionBatch>) -> Result<Vec<Written>, StoreError>;
+    /// A rejection whose `bid_id` is remembered already is skipped: the first answer stands.
+    async fn commit(&self, batches: Vec<AuctionBatch>) -> Result<Vec<Written>, StoreError>;
 
     /// Every `bid_id` of the auction that has an answer, in no order.
     async fn answered(&self, auction_id: AuctionId) -> Result<Vec<BidId>, StoreError>;
@@ -123,6 +131,18 @@ pub trait Ledger: Send + Sync {
     async fn events_after(&self, auction_id: AuctionId, after: Seq, limit: u32)
     -> Result<Vec<StoredEvent>, StoreError>;
 
+    /// Up to `limit` rejections, each with its place, strictly after `after`; every one comes once. For the auditor.
+    async fn rejections_after(
+        &self,
+        auction_id: AuctionId,
+        after: Option<RejectionCursor>,
+        limit: u32,
+    ) -> Result<Vec<(RejectionCursor, RejectedBid)>, StoreError>;
+
+    /// Up to `limit` `bid_id`s that were accepted more than once, or both accepted and rejected: none, unless
+    /// the data is damaged. For the auditor.
+    async fn answered_twice(&self, auction_id: AuctionId, limit: u32) -> Result<Vec<BidId>, StoreError>;
+
     /// Up to `limit` auctions that are not closed, soonest closing instant first, strictly after
     /// `after` in the order (closing instant, id).
     async fn open_deadlines(
@@ -130,6 +150,13 @@ pub trait Ledger: Send + Sync {
         after: Option<(Timestamp, AuctionId)>,
         limit: u32,
     ) -> Result<Vec<(Timestamp, AuctionId)>, StoreError>;
+}
+
+/// A place among an auction's rejections. Opaque: it comes from the store and goes back to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RejectionCursor {
+    pub(crate) shelf: i64,
+    pub(crate) bid_id: BidId,
 }
 
 /// Which auctions a list shows.
@@ -187,7 +214,7 @@ pub trait Catalog: Send + Sync {
     async fn won_by(&self, user: UserId, limit: u32) -> Result<Vec<StoredAuction>, StoreError>;
     /// Auctions the user watches, soonest closing first.
     async fn watched_by(&self, user: UserId, limit: u32) -> Result<Vec<StoredAuction>, StoreError>;
-    /// Starts or stops watching; doing either twice is no error.
+    /// Starts or stops watching; doing either twice is no error. Watching an auction that is not there does nothing.
     async fn set_watched(&self, user: UserId, auction: AuctionId, watched: bool) -> Result<(), StoreError>;
 }
 

@@ -1,0 +1,176 @@
+//! The composition root: builds every part, wires a bid's way in one place, drains it on stop.
+//!
+//! Nothing is decided here; who reads [`Application::build`] knows how the house hangs together.
+
+mod live;
+
+use std::io;
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::dev::{Server, ServerHandle};
+use actix_web::{App, HttpServer, web};
+use metrics_exporter_prometheus::PrometheusHandle;
+
+use crate::account::{Accounts, Limiter, SignOutListener};
+use crate::auction::{Engine, EngineParts};
+use crate::bus::Bus;
+use crate::bus::memory::MemoryBus;
+use crate::clock::Clock;
+use crate::http::{self, Door};
+use crate::limits;
+use crate::session::{self, Ending, Hubs};
+use crate::settings::{BusUrl, Settings, StoreUrl};
+use crate::store::sqlite::SqliteStore;
+use crate::store::{Store, StoreError};
+use live::{EngineDesk, StoreHistory};
+
+/// Why the server did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    #[error("cannot listen on {address}: {source}")]
+    Listen { address: std::net::SocketAddr, source: io::Error },
+    #[error("cannot open the store: {0}")]
+    Open(#[from] crate::store::sqlite::OpenError),
+    #[error("the store does not answer: {0}")]
+    Store(#[from] StoreError),
+}
+
+/// A built server, listening but not yet serving.
+pub struct Application {
+    server: Server,
+    engine: Arc<Engine>,
+    hubs: Arc<Hubs>,
+    store: Arc<dyn Store>,
+    accounts: Arc<Accounts>,
+    clock: Arc<Clock>,
+    metrics: PrometheusHandle,
+    url: String,
+}
+
+impl Application {
+    /// Builds every part. From here on auctions close in time; HTTP is served by [`Application::run`].
+    ///
+    /// # Errors
+    /// When the address is taken or the store cannot be opened.
+    pub async fn build(settings: Settings, metrics: PrometheusHandle) -> Result<Self, StartError> {
+        let settings = Arc::new(settings);
+        let clock = Arc::new(Clock::system());
+
+        // 1. What must survive. Taking over fences whoever owned the auctions before.
+        let StoreUrl::Sqlite(path) = &settings.store;
+        let store: Arc<dyn Store> = Arc::new(SqliteStore::open(path)?);
+        let epoch = store.take_over().await?;
+
+        // 2. What carries committed events to the sessions.
+        let bus: Arc<dyn Bus> = match settings.bus {
+            BusUrl::Memory => Arc::new(MemoryBus::default()),
+        };
+
+        // 3. Who decides: one actor an auction, the committer behind them, the watch over closings.
+        let parts = EngineParts {
+            store: Arc::clone(&store),
+            bus: Arc::clone(&bus),
+            clock: Arc::clone(&clock),
+            ack: settings.ack,
+            epoch,
+        };
+        let engine = Engine::start(parts).await?;
+
+        // 4. Who watches: the hubs, fed by the bus, catching up from the store, handing bids to the engine.
+        let limiter = Arc::new(Limiter::new(settings.limits));
+        let history = Arc::new(StoreHistory::new(Arc::clone(&store), Arc::clone(&clock)));
+        let desk = Arc::new(EngineDesk::new(Arc::clone(&engine), Arc::clone(&limiter)));
+        let hubs = Arc::new(Hubs::new(Arc::clone(&clock), history, desk));
+        bus.subscribe(Arc::clone(&hubs) as Arc<dyn crate::bus::Subscriber>);
+
+        // 5. Who may come in: accounts, whose sign-outs end live streams, and the door.
+        let on_sign_out = Arc::clone(&hubs) as Arc<dyn SignOutListener>;
+        let accounts = Arc::new(Accounts::new(Arc::clone(&store), Arc::clone(&clock), on_sign_out));
+        let door = web::Data::new(Door {
+            engine: Arc::clone(&engine),
+            store: Arc::clone(&store),
+            accounts: Arc::clone(&accounts),
+            limiter,
+            clock: Arc::clone(&clock),
+            settings: Arc::clone(&settings),
+            metrics: metrics.clone(),
+        });
+        let (server, url) = listen(&settings, door, web::Data::from(Arc::clone(&hubs)))?;
+        Ok(Self { server, engine, hubs, store, accounts, clock, metrics, url })
+    }
+
+    /// Where the server listens.
+    #[must_use]
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// The parts that filling an empty store needs.
+    #[must_use]
+    pub fn parts(&self) -> (&Arc<dyn Store>, &Arc<Accounts>, &Arc<Engine>, &Arc<Clock>) {
+        (&self.store, &self.accounts, &self.engine, &self.clock)
+    }
+
+    /// Serves until `stop` resolves, then drains: bids in flight are answered, sessions are told why they
+    /// end, files are closed.
+    ///
+    /// # Errors
+    /// When the server itself fails.
+    pub async fn run(self, stop: impl Future<Output = ()>) -> io::Result<()> {
+        let Self { server, engine, hubs, store, metrics, .. } = self;
+        let handle = server.handle();
+        session::clock::start(&hubs);
+        let upkeep = actix_web::rt::spawn(observe(Arc::clone(&engine), metrics));
+        let serving = actix_web::rt::spawn(server);
+        stop.await;
+        tracing::info!("stopping");
+        drain(&engine, &hubs, &handle).await;
+        upkeep.abort();
+        let served = serving.await;
+        store.close().await;
+        tracing::info!("stopped");
+        served.unwrap_or(Ok(()))
+    }
+}
+
+async fn drain(engine: &Engine, hubs: &Hubs, server: &ServerHandle) {
+    let within = Duration::from_micros(limits::STOP_WITHIN.0.unsigned_abs());
+    engine.stop(within / 2).await;
+    hubs.close_all(Ending::Shutdown);
+    server.stop(true).await;
+}
+
+/// Once a second: sets the gauges that nobody sets on the way and lets the recorder fold its samples.
+async fn observe(engine: Arc<Engine>, metrics: PrometheusHandle) {
+    let mut every = actix_web::rt::time::interval(Duration::from_secs(1));
+    loop {
+        every.tick().await;
+        engine.observe();
+        metrics.run_upkeep();
+    }
+}
+
+fn listen(settings: &Settings, door: web::Data<Door>, hubs: web::Data<Hubs>) -> Result<(Server, String), StartError> {
+    let address = settings.listen;
+    let failed = |source| StartError::Listen { address, source };
+    let listener = TcpListener::bind(address).map_err(failed)?;
+    let url = format!("http://{}", listener.local_addr().map_err(failed)?);
+    let app =
+        move || App::new().app_data(web::Data::clone(&door)).app_data(web::Data::clone(&hubs)).configure(http::routes);
+    let server = HttpServer::new(app)
+        .workers(settings.workers)
+        .max_connections(limits::SESSIONS_MAX)
+        .keep_alive(Duration::from_secs(75))
+        .client_request_timeout(Duration::from_secs(10))
+        .h1_allow_half_closed(false)
+        .tcp_nodelay(true)
+        .on_connect(|stream, _| session::tune_connection(stream))
+        .shutdown_timeout(2)
+        .disable_signals()
+        .listen(listener)
+        .map_err(failed)?
+        .run();
+    Ok((server, url))
+}

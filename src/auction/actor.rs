@@ -1,0 +1,353 @@
+//! The actor of one auction: the only place where bids are accepted or rejected.
+//!
+//! It decides in memory and never awaits I/O while it does. What it decided goes to the committer in
+//! order; what depends on it is told only after the commit. A commit that fails makes it read its state
+//! back and start anew. It never writes to the store itself and knows no client.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use actix::{Actor, ActorFutureExt, AsyncContext, Context, Handler, Message, WrapFuture};
+use tokio::sync::oneshot;
+
+use super::handle::{Gate, Permit};
+use super::loading::{Live, ReceiptTerms, earlier_answer, load, same_bid};
+use super::metrics::Metrics;
+use super::pending::{Pending, Reply, Uncommitted};
+use super::registry::Sleepers;
+use super::{Answer, BidError};
+use crate::bus::{Bus, Publication};
+use crate::clock::{Clock, Stopwatch};
+use crate::domain::{Auction, AuctionId, Command, Epoch, Event, PlaceBid, Rejection, Span, Timestamp};
+use crate::limits;
+use crate::settings::Ack;
+use crate::store::write_behind::{Confirm, Content, Entry, Fate, Outbox, Place};
+use crate::store::{RejectedBid, Store};
+
+/// What every auction of a node shares.
+pub(super) struct Shared {
+    pub(super) store: Arc<dyn Store>,
+    pub(super) bus: Arc<dyn Bus>,
+    pub(super) clock: Arc<Clock>,
+    pub(super) outbox: Outbox,
+    pub(super) ack: Ack,
+    pub(super) epoch: Epoch,
+    pub(super) metrics: Metrics,
+    pub(super) sleepers: Sleepers,
+    /// Numbers each reading back of any auction.
+    pub(super) incarnations: AtomicU64,
+}
+
+/// One awake auction.
+pub(super) struct AuctionActor {
+    id: AuctionId,
+    shared: Arc<Shared>,
+    gate: Arc<Gate>,
+    confirm: Arc<dyn Confirm>,
+    live: Option<Live>,
+    pending: Pending,
+    /// New with each reading back; confirmations of earlier ones are void.
+    incarnation: u64,
+    used_at: Timestamp,
+}
+
+/// A bid, read whole at `read_at` by the node that owns the auction.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(super) struct Bid {
+    pub(super) placed: PlaceBid,
+    pub(super) read_at: Timestamp,
+    pub(super) reply: Reply,
+}
+
+/// The closing instant may have come.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(super) struct CloseIfDue;
+
+/// The committer's word on the oldest uncommitted entries.
+#[derive(Message)]
+#[rtype(result = "()")]
+struct Confirmed {
+    incarnation: u64,
+    entries: usize,
+    fate: Fate,
+}
+
+struct ConfirmByMessage(actix::Recipient<Confirmed>);
+
+impl Confirm for ConfirmByMessage {
+    fn confirm(&self, incarnation: u64, entries: usize, fate: Fate) {
+        // Bounded: one message for each batch, and one batch is in flight.
+        self.0.do_send(Confirmed { incarnation, entries, fate });
+    }
+}
+
+impl AuctionActor {
+    pub(super) fn new(id: AuctionId, shared: Arc<Shared>, gate: Arc<Gate>, ctx: &Context<Self>) -> Self {
+        let confirm = Arc::new(ConfirmByMessage(ctx.address().recipient()));
+        let used_at = shared.clock.now();
+        Self { id, shared, gate, confirm, live: None, pending: Pending::default(), incarnation: 0, used_at }
+    }
+
+    /// Reads the state from the store; no message is handled meanwhile. Tries again until it succeeds.
+    fn read_back(&mut self, ctx: &mut Context<Self>) {
+        self.incarnation = self.shared.incarnations.fetch_add(1, Ordering::Relaxed) + 1;
+        self.live = None;
+        self.pending = Pending::default();
+        let store = Arc::clone(&self.shared.store);
+        let id = self.id;
+        let loaded = async move { load(store.as_ref(), id).await };
+        ctx.wait(loaded.into_actor(self).map(|loaded, actor, ctx| match loaded {
+            Ok(live) => {
+                actor.live = live;
+                actor.close_when_due(ctx);
+            }
+            Err(error) => {
+                tracing::warn!(%error, auction.id = actor.id.0, "an auction could not be read; trying again");
+                let pause = actix::clock::sleep(Duration::from_millis(250));
+                ctx.wait(pause.into_actor(actor).map(|(), actor, ctx| actor.read_back(ctx)));
+            }
+        }));
+    }
+
+    fn close_when_due(&self, ctx: &mut Context<Self>) {
+        let Some(deadline) = self.live.as_ref().and_then(|live| live.decided.next_deadline()) else { return };
+        let wait = self.shared.clock.until(deadline.plus(limits::CLOSE_AFTER));
+        // Through the mailbox, behind every bid that was read before the closing instant.
+        #[allow(clippy::disallowed_methods, reason = "bounded: one timer is armed at a time")]
+        ctx.run_later(wait, |_, ctx| ctx.address().do_send(CloseIfDue));
+    }
+
+    fn sleep_when_idle(&self, ctx: &mut Context<Self>) {
+        let wait = self.shared.clock.until(self.used_at.plus(limits::AUCTION_IDLE));
+        ctx.run_later(wait.max(Duration::from_millis(100)), |actor, ctx| {
+            let idle = actor.shared.clock.now().since(actor.used_at) >= limits::AUCTION_IDLE;
+            if idle && actor.pending.is_empty() && !actor.overdue() && actor.gate.shut_if_idle() {
+                actor.shared.sleepers.fell_asleep(actor.id, &actor.gate);
+                actix::ActorContext::stop(ctx);
+            } else {
+                actor.sleep_when_idle(ctx);
+            }
+        });
+    }
+
+    fn overdue(&self) -> bool {
+        let deadline = self.live.as_ref().and_then(|live| live.decided.next_deadline());
+        deadline.is_some_and(|deadline| deadline.since(self.shared.clock.now()) < Span::from_secs(1))
+    }
+
+    fn decide_bid(&mut self, bid: PlaceBid, read_at: Timestamp, reply: Reply) {
+        let Some(live) = &mut self.live else { return reply.send(Err(BidError::NotFound)) };
+        if live.answered.contains(&bid.bid_id) {
+            return self.answer_again(bid, reply);
+        }
+        if live.answered.len() >= limits::ANSWERS_PER_AUCTION_MAX {
+            return reply.send(Err(BidError::Overloaded));
+        }
+        let shared = Arc::clone(&self.shared);
+        let Some(place) = shared.outbox.place() else { return reply.send(Err(BidError::Overloaded)) };
+        live.answered.insert(bid.bid_id);
+        let now = stamp(&live.decided, read_at);
+        match live.decided.decide(Command::Bid(bid.clone()), now) {
+            Ok(event) => self.accept(event, bid, reply, place),
+            Err(rejection) => self.reject(RejectedBid { bid, rejection, at: now }, reply, place),
+        }
+    }
+
+    fn accept(&mut self, event: Event, bid: PlaceBid, reply: Reply, place: Place<'_>) {
+        let Some(live) = &mut self.live else { return };
+        let event = Arc::new(event);
+        live.decided.apply(&event);
+        let receipt = ReceiptTerms::of(self.id, &live.decided).receipt(event.seq, event.at, &bid);
+        let answer = Answer { outcome: Ok(receipt), repeated: false };
+        let head = live.decided.head().clone();
+        let (answer, replies) = match self.shared.ack {
+            Ack::Committed => (Some(answer), vec![reply]),
+            Ack::Decided => {
+                reply.send(Ok(answer.clone()));
+                (Some(answer), Vec::new())
+            }
+        };
+        self.put(place, Content::Event(Arc::clone(&event), head), event.at);
+        self.pending.push(Uncommitted { event: Some(event), bid: Some(bid), answer, replies });
+    }
+
+    /// A rejection that what is committed bears out goes out at once; one that hangs on an uncommitted
+    /// event waits for it.
+    fn reject(&mut self, rejected: RejectedBid, reply: Reply, place: Place<'_>) {
+        let Some(live) = &self.live else { return };
+        let at_once = if self.pending.len() < limits::REJECTIONS_QUEUED_MAX {
+            honest_now(&live.committed, &rejected)
+        } else {
+            None
+        };
+        let answer = |rejection| Answer { outcome: Err(rejection), repeated: false };
+        let bid = Some(rejected.bid.clone());
+        let at = rejected.at;
+        if let Some(rejection) = at_once {
+            reply.send(Ok(answer(rejection.clone())));
+            let told = Some(answer(rejection.clone()));
+            self.put(place, Content::Rejection(RejectedBid { rejection, ..rejected }), at);
+            self.pending.push(Uncommitted { event: None, bid, answer: told, replies: Vec::new() });
+        } else {
+            let held = Some(answer(rejected.rejection.clone()));
+            self.put(place, Content::Rejection(rejected), at);
+            self.pending.push(Uncommitted { event: None, bid, answer: held, replies: vec![reply] });
+        }
+    }
+
+    fn put(&self, place: Place<'_>, content: Content, decided_at: Timestamp) {
+        place.put(Entry {
+            auction_id: self.id,
+            epoch: self.shared.epoch,
+            incarnation: self.incarnation,
+            content,
+            decided_at,
+            confirm: Arc::clone(&self.confirm),
+        });
+    }
+
+    /// The same `bid_id` again: waits with the first if that one is not committed, else reads the answer back.
+    fn answer_again(&mut self, bid: PlaceBid, reply: Reply) {
+        let Some(live) = &self.live else { return };
+        if let Some(uncommitted) = self.pending.find(bid.bid_id) {
+            if uncommitted.bid.as_ref().is_some_and(|earlier| same_bid(earlier, &bid)) {
+                uncommitted.replies.push(reply);
+            } else {
+                reply.send(Err(BidError::BidIdReused));
+            }
+            return;
+        }
+        let store = Arc::clone(&self.shared.store);
+        let terms = ReceiptTerms::of(self.id, &live.committed);
+        // Bounded by the permits that the reply holds.
+        actix::spawn(async move { reply.send(earlier_answer(store, terms, bid).await) });
+    }
+
+    fn close_if_due(&mut self, ctx: &mut Context<Self>) {
+        let Some(live) = &mut self.live else { return };
+        let now = stamp(&live.decided, self.shared.clock.now());
+        let shared = Arc::clone(&self.shared);
+        match (live.decided.decide(Command::Close, now), shared.outbox.place()) {
+            (Ok(event), Some(place)) => {
+                let event = Arc::new(event);
+                live.decided.apply(&event);
+                let head = live.decided.head().clone();
+                self.put(place, Content::Event(Arc::clone(&event), head), now);
+                self.pending.push(Uncommitted { event: Some(event), bid: None, answer: None, replies: Vec::new() });
+            }
+            (Err(Rejection::Closed { .. }), _) => {}
+            (Err(_), _) => self.close_when_due(ctx),
+            (Ok(_), None) => {
+                #[allow(clippy::disallowed_methods, reason = "bounded: one timer is armed at a time")]
+                ctx.run_later(Duration::from_millis(20), |_, ctx| ctx.address().do_send(CloseIfDue));
+            }
+        }
+    }
+
+    fn release(&mut self, entries: usize) {
+        let Some(live) = &mut self.live else { return };
+        let mut publications = Vec::new();
+        for entry in self.pending.take(entries) {
+            if let Some(event) = entry.event {
+                live.committed.apply(&event);
+                if live.committed.head().outcome.is_some() {
+                    self.shared.metrics.closed.increment(1);
+                }
+                publications.push(Publication {
+                    auction_id: self.id,
+                    epoch: self.shared.epoch,
+                    event,
+                    min_next: live.committed.min_next(),
+                    ends_at: live.committed.terms().ends_at,
+                });
+            }
+            answer_all(entry.replies, entry.answer);
+        }
+        if !publications.is_empty() {
+            self.shared.bus.publish(publications.into());
+        }
+    }
+
+    /// Nothing uncommitted is certain any more: everyone waiting is told so, and the state is read back.
+    fn give_up(&mut self, error: BidError, ctx: &mut Context<Self>) {
+        let all = self.pending.len();
+        for entry in self.pending.take(all) {
+            for reply in entry.replies {
+                reply.send(Err(error));
+            }
+        }
+        self.read_back(ctx);
+    }
+}
+
+/// The first is told the answer, later askers that it was given before.
+fn answer_all(replies: Vec<Reply>, answer: Option<Answer>) {
+    let Some(mut answer) = answer else { return };
+    for reply in replies {
+        reply.send(Ok(answer.clone()));
+        answer.repeated = true;
+    }
+}
+
+/// Above every earlier stamp, whatever the clock says.
+fn stamp(auction: &Auction, clock: Timestamp) -> Timestamp {
+    clock.max(auction.head().last_at.plus(Span(1)))
+}
+
+/// The rejection as the committed state gives it, if that is for the same reason.
+fn honest_now(committed: &Auction, rejected: &RejectedBid) -> Option<Rejection> {
+    let rejection = committed.admit(&rejected.bid, rejected.at).err()?;
+    rejection.same_reason(&rejected.rejection).then_some(rejection)
+}
+
+impl Actor for AuctionActor {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Context<Self>) {
+        self.read_back(ctx);
+        self.sleep_when_idle(ctx);
+    }
+}
+
+impl Handler<Bid> for AuctionActor {
+    type Result = ();
+
+    fn handle(&mut self, Bid { placed, read_at, reply }: Bid, _: &mut Context<Self>) {
+        self.used_at = read_at;
+        let stopwatch = Stopwatch::start();
+        self.decide_bid(placed, read_at, reply);
+        self.shared.metrics.decision_seconds.record(stopwatch.elapsed());
+    }
+}
+
+impl Handler<CloseIfDue> for AuctionActor {
+    type Result = ();
+
+    fn handle(&mut self, _: CloseIfDue, ctx: &mut Context<Self>) {
+        self.close_if_due(ctx);
+    }
+}
+
+impl Handler<Confirmed> for AuctionActor {
+    type Result = ();
+
+    fn handle(&mut self, confirmed: Confirmed, ctx: &mut Context<Self>) {
+        if confirmed.incarnation != self.incarnation {
+            return;
+        }
+        match confirmed.fate {
+            Fate::Committed => self.release(confirmed.entries),
+            Fate::Fenced => self.give_up(BidError::Moving, ctx),
+            Fate::Failed => self.give_up(BidError::OutcomePending, ctx),
+        }
+    }
+}
+
+/// A reply and the receiver of its answer.
+pub(super) fn reply(auction: Permit, node: Permit) -> (Reply, oneshot::Receiver<Result<Answer, BidError>>) {
+    let (to, answer) = oneshot::channel();
+    (Reply { to, _permits: (auction, node) }, answer)
+}

@@ -1,0 +1,96 @@
+//! The watch over closing instants: wakes each auction when its time comes, whether or not anyone looks.
+//!
+//! It holds the soonest deadlines in memory and reads further ones from the store when it runs short.
+//! It closes nothing itself: the woken auction does.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::Notify;
+
+use crate::clock::Clock;
+use crate::domain::{AuctionId, Span, Timestamp};
+use crate::limits;
+use crate::store::{Store, StoreError};
+
+const RETRY: Span = Span::from_secs(1);
+
+/// The soonest closing instants.
+#[derive(Default)]
+pub(super) struct Deadlines {
+    known: Mutex<Known>,
+    changed: Notify,
+}
+
+#[derive(Default)]
+struct Known {
+    soonest: BTreeSet<(Timestamp, AuctionId)>,
+    /// Deadlines after this one are in the store only; `None` when all are here.
+    beyond: Option<(Timestamp, AuctionId)>,
+}
+
+impl Deadlines {
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Adds an auction that was just created.
+    pub(super) fn add(&self, at: Timestamp, id: AuctionId) {
+        let mut known = self.known();
+        if known.beyond.is_some_and(|beyond| (at, id) > beyond) {
+            return;
+        }
+        known.soonest.insert((at, id));
+        if known.soonest.len() > limits::DEADLINES_IN_MEMORY_MAX {
+            known.soonest.pop_last();
+            known.beyond = known.soonest.last().copied();
+        }
+        drop(known);
+        self.changed.notify_one();
+    }
+
+    /// Reads the soonest deadlines after those known.
+    pub(super) async fn refill(&self, store: &dyn Store, from_start: bool) -> Result<(), StoreError> {
+        let after = self.known().beyond;
+        if after.is_none() && !from_start {
+            return Ok(());
+        }
+        let limit = limits::DEADLINES_IN_MEMORY_MAX;
+        let read = store.open_deadlines(after, u32::try_from(limit).unwrap_or(u32::MAX)).await?;
+        let mut known = self.known();
+        known.beyond = if read.len() < limit { None } else { read.last().copied() };
+        known.soonest.extend(read);
+        Ok(())
+    }
+
+    /// Calls `wake` for each auction whose closing instant has come, for ever. `wake` says whether it did.
+    pub(super) async fn watch<W>(self: Arc<Self>, store: Arc<dyn Store>, clock: Arc<Clock>, wake: W)
+    where
+        W: AsyncFn(AuctionId) -> bool,
+    {
+        loop {
+            let first = self.known().soonest.first().copied();
+            let Some((at, id)) = first else {
+                if let Err(error) = self.refill(store.as_ref(), false).await {
+                    tracing::warn!(%error, "the next closing instants could not be read; trying again");
+                    actix::clock::sleep(clock.until(clock.now().plus(RETRY))).await;
+                } else if self.known().soonest.is_empty() {
+                    self.changed.notified().await;
+                }
+                continue;
+            };
+            let wait = clock.until(at);
+            if !wait.is_zero() {
+                tokio::select! {
+                    () = actix::clock::sleep(wait) => {}
+                    () = self.changed.notified() => {}
+                }
+                continue;
+            }
+            self.known().soonest.remove(&(at, id));
+            if !wake(id).await {
+                self.known().soonest.insert((clock.now().plus(RETRY), id));
+            }
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! Reading an auction back from the store: on first use, and after a commit that failed.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use super::{Answer, BidError, Receipt};
+use crate::domain::{Auction, AuctionId, BidId, Money, PlaceBid, Timestamp};
+use crate::store::{Store, StoreError, StoredAnswer, bid_of};
+
+/// What an awake auction holds in memory.
+pub(super) struct Live {
+    /// The state that decisions are made on.
+    pub(super) decided: Auction,
+    /// The state that is on stable storage: what may be told to anyone.
+    pub(super) committed: Auction,
+    /// Every `bid_id` that was answered, here or in an earlier life of the auction.
+    pub(super) answered: HashSet<BidId>,
+}
+
+/// The auction as the store has it; `None` when there is no such auction.
+pub(super) async fn load(store: &dyn Store, id: AuctionId) -> Result<Option<Live>, StoreError> {
+    let Some(stored) = store.auction(id).await? else { return Ok(None) };
+    let answered = store.answered(id).await?.into_iter().collect();
+    let auction = Auction::new(stored.terms, stored.head);
+    Ok(Some(Live { decided: auction.clone(), committed: auction, answered }))
+}
+
+/// What an accepted bid's receipt needs besides the bid itself.
+pub(super) struct ReceiptTerms {
+    pub(super) auction_id: AuctionId,
+    pub(super) min_increment: Money,
+    pub(super) ends_at: Timestamp,
+}
+
+impl ReceiptTerms {
+    pub(super) fn of(auction_id: AuctionId, auction: &Auction) -> Self {
+        let terms = auction.terms();
+        Self { auction_id, min_increment: terms.rules.min_increment, ends_at: terms.ends_at }
+    }
+
+    pub(super) fn receipt(&self, seq: crate::domain::Seq, at: Timestamp, bid: &PlaceBid) -> Receipt {
+        Receipt {
+            auction_id: self.auction_id,
+            bid_id: bid.bid_id,
+            seq,
+            amount: bid.amount,
+            at,
+            min_next: bid.amount.plus(self.min_increment),
+            ends_at: self.ends_at,
+        }
+    }
+}
+
+/// The answer that `bid` was given before, read from the store.
+pub(super) async fn earlier_answer(
+    store: Arc<dyn Store>,
+    terms: ReceiptTerms,
+    bid: PlaceBid,
+) -> Result<Answer, BidError> {
+    let stored = store.answer(terms.auction_id, bid.bid_id).await.map_err(|error| {
+        tracing::warn!(%error, "an earlier answer could not be read");
+        BidError::OutcomePending
+    })?;
+    let (earlier, outcome) = match stored {
+        // Known in memory but not in the store: its commit failed meanwhile. The same bid_id may be sent again.
+        None => return Err(BidError::OutcomePending),
+        Some(StoredAnswer::Accepted(stored)) => match bid_of(&stored.event) {
+            Some(earlier) => (earlier.clone(), Ok(terms.receipt(stored.event.seq, stored.event.at, earlier))),
+            None => return Err(BidError::BidIdReused),
+        },
+        Some(StoredAnswer::Rejected(rejected)) => (rejected.bid, Err(rejected.rejection)),
+    };
+    if same_bid(&earlier, &bid) { Ok(Answer { outcome, repeated: true }) } else { Err(BidError::BidIdReused) }
+}
+
+/// Whether both are the same bid sent twice. The nick is not part of it.
+pub(super) fn same_bid(one: &PlaceBid, other: &PlaceBid) -> bool {
+    one.bid_id == other.bid_id
+        && one.bidder.id == other.bidder.id
+        && one.amount == other.amount
+        && one.message == other.message
+}

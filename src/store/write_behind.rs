@@ -1,0 +1,246 @@
+//! The committer: takes decided entries in order, commits them in batches, tells who is waiting.
+//!
+//! One batch is in flight; while it is written the next one gathers, so batches grow with the load by
+//! themselves and nothing waits for a timer. A batch that failed is never retried here: its auctions
+//! read their state back from the store and start anew from what is really there.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};
+use tokio::sync::mpsc;
+
+use super::{AuctionBatch, RejectedBid, Store, StoreError, Written};
+use crate::clock::{Clock, Stopwatch};
+use crate::domain::{AuctionId, Epoch, Event, Head, Timestamp};
+use crate::limits;
+
+/// Where the fate of an auction's entries is reported.
+pub trait Confirm: Send + Sync {
+    /// The oldest `entries` unconfirmed entries of `incarnation` met `fate`. Must not block.
+    fn confirm(&self, incarnation: u64, entries: usize, fate: Fate);
+}
+
+/// What became of entries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fate {
+    /// On stable storage.
+    Committed,
+    /// Not written: another owner has the auction.
+    Fenced,
+    /// Perhaps not written: read the auction back.
+    Failed,
+}
+
+/// What is to be committed.
+#[derive(Debug)]
+pub enum Content {
+    /// An event with the head after it.
+    Event(Arc<Event>, Head),
+    Rejection(RejectedBid),
+}
+
+/// One decided thing on its way to the store.
+pub struct Entry {
+    pub auction_id: AuctionId,
+    /// Under which it was decided.
+    pub epoch: Epoch,
+    /// Grows each time the auction reads its state back: entries of different incarnations never share a batch.
+    pub incarnation: u64,
+    pub content: Content,
+    pub decided_at: Timestamp,
+    pub confirm: Arc<dyn Confirm>,
+}
+
+/// The sending side, one for the node.
+#[derive(Clone)]
+pub struct Outbox(mpsc::Sender<Entry>);
+
+/// A place in the committer's queue, taken before the decision so that a decided thing always has one.
+pub struct Place<'a>(mpsc::Permit<'a, Entry>);
+
+impl Outbox {
+    /// A place in the queue, or `None` when it is full.
+    #[must_use]
+    pub fn place(&self) -> Option<Place<'_>> {
+        self.0.try_reserve().ok().map(Place)
+    }
+}
+
+impl Place<'_> {
+    /// Queues `entry`.
+    pub fn put(self, entry: Entry) {
+        self.0.send(entry);
+    }
+}
+
+/// Makes the queue: its sending side and the committer that empties it.
+#[must_use]
+pub fn committer(store: Arc<dyn Store>, clock: Arc<Clock>) -> (Outbox, Committer) {
+    let (sender, entries) = mpsc::channel(limits::OUTBOX_MAX);
+    (Outbox(sender), Committer { store, clock, entries, void: HashMap::new(), metrics: Metrics::new() })
+}
+
+/// The receiving side; [`Committer::run`] ends when every outbox is gone.
+pub struct Committer {
+    store: Arc<dyn Store>,
+    clock: Arc<Clock>,
+    entries: mpsc::Receiver<Entry>,
+    /// The newest incarnation of an auction whose entries are void because one before them was not written.
+    void: HashMap<AuctionId, u64>,
+    metrics: Metrics,
+}
+
+struct Metrics {
+    queue_depth: Gauge,
+    oldest_age: Gauge,
+    batch_rows: Histogram,
+    commit_seconds: Histogram,
+    failures: Counter,
+}
+
+impl Metrics {
+    fn new() -> Self {
+        Self {
+            queue_depth: gauge!("gavel_committer_queue_depth"),
+            oldest_age: gauge!("gavel_committer_oldest_age_seconds"),
+            batch_rows: histogram!("gavel_commit_batch_rows"),
+            commit_seconds: histogram!("gavel_commit_seconds"),
+            failures: counter!("gavel_commit_failures_total"),
+        }
+    }
+}
+
+impl Committer {
+    /// Commits until every outbox is gone and the queue is empty.
+    pub async fn run(mut self) {
+        let mut batch = Vec::with_capacity(limits::COMMIT_ROWS_MAX);
+        while self.entries.recv_many(&mut batch, limits::COMMIT_ROWS_MAX).await > 0 {
+            self.commit(&mut batch).await;
+        }
+    }
+
+    async fn commit(&mut self, batch: &mut Vec<Entry>) {
+        if !self.void.is_empty() {
+            batch.retain(|entry| self.void.get(&entry.auction_id).is_none_or(|void| entry.incarnation > *void));
+        }
+        #[allow(clippy::cast_precision_loss, reason = "metrics are floats; rows and queue lengths are small")]
+        {
+            self.metrics.queue_depth.set(self.entries.len() as f64);
+            self.metrics.batch_rows.record(batch.len() as f64);
+        }
+        if let Some(oldest) = batch.first() {
+            let age = self.clock.now().since(oldest.decided_at);
+            #[allow(clippy::cast_precision_loss, reason = "microseconds of an age fit a float")]
+            self.metrics.oldest_age.set(age.0 as f64 / 1e6);
+        }
+        let groups = group(batch.drain(..));
+        let (waiting, batches): (Vec<Waiting>, Vec<AuctionBatch>) = groups.into_iter().unzip();
+        let stopwatch = Stopwatch::start();
+        let outcome = self.store.commit(batches).await;
+        self.metrics.commit_seconds.record(stopwatch.elapsed());
+        self.report(waiting, outcome);
+        if self.entries.is_empty() {
+            self.metrics.queue_depth.set(0.0);
+            self.metrics.oldest_age.set(0.0);
+        }
+    }
+
+    fn report(&mut self, waiting: Vec<Waiting>, outcome: Result<Vec<Written>, StoreError>) {
+        match outcome {
+            Ok(written) => {
+                for (waiting, written) in waiting.into_iter().zip(written) {
+                    if let Written::HeadMismatch { stored } = written {
+                        self.metrics.failures.increment(1);
+                        tracing::error!(
+                            auction.id = waiting.auction_id.0,
+                            stored.seq = stored.0,
+                            "the stored head is not the one that was extended"
+                        );
+                    }
+                    match written {
+                        Written::Committed => waiting.tell(Fate::Committed),
+                        Written::Fenced => self.refuse(waiting, Fate::Fenced),
+                        Written::HeadMismatch { .. } => self.refuse(waiting, Fate::Failed),
+                    }
+                }
+            }
+            Err(error) => {
+                self.metrics.failures.increment(1);
+                tracing::error!(%error, auctions = waiting.len(), "a commit failed");
+                for waiting in waiting {
+                    self.refuse(waiting, Fate::Failed);
+                }
+            }
+        }
+    }
+
+    /// Entries that were decided on top of what was not written must not be written either.
+    fn refuse(&mut self, waiting: Waiting, fate: Fate) {
+        self.void.insert(waiting.auction_id, waiting.incarnation);
+        waiting.tell(fate);
+    }
+}
+
+/// Whom to tell about one group.
+struct Waiting {
+    auction_id: AuctionId,
+    incarnation: u64,
+    entries: usize,
+    confirm: Arc<dyn Confirm>,
+}
+
+impl Waiting {
+    fn tell(self, fate: Fate) {
+        self.confirm.confirm(self.incarnation, self.entries, fate);
+    }
+}
+
+/// Sorts entries into one batch for each auction and incarnation, keeping their order.
+fn group(entries: impl Iterator<Item = Entry>) -> Vec<(Waiting, AuctionBatch)> {
+    let mut groups: Vec<(Waiting, AuctionBatch)> = Vec::new();
+    let mut places: HashMap<(AuctionId, u64), usize> = HashMap::new();
+    for entry in entries {
+        let key = (entry.auction_id, entry.incarnation);
+        let place = *places.entry(key).or_insert_with(|| {
+            groups.push(new_group(&entry));
+            groups.len() - 1
+        });
+        if let Some((waiting, batch)) = groups.get_mut(place) {
+            waiting.entries += 1;
+            add(batch, entry.content);
+        }
+    }
+    groups
+}
+
+fn new_group(entry: &Entry) -> (Waiting, AuctionBatch) {
+    let waiting = Waiting {
+        auction_id: entry.auction_id,
+        incarnation: entry.incarnation,
+        entries: 0,
+        confirm: Arc::clone(&entry.confirm),
+    };
+    let batch = AuctionBatch {
+        auction_id: entry.auction_id,
+        epoch: entry.epoch,
+        prev_seq: crate::domain::Seq::ZERO,
+        events: Vec::new(),
+        head: Head::EMPTY,
+        rejections: Vec::new(),
+    };
+    (waiting, batch)
+}
+
+fn add(batch: &mut AuctionBatch, content: Content) {
+    match content {
+        Content::Event(event, head) => {
+            if batch.events.is_empty() {
+                batch.prev_seq = crate::domain::Seq(event.seq.0 - 1);
+            }
+            batch.events.push(event);
+            batch.head = head;
+        }
+        Content::Rejection(rejected) => batch.rejections.push(rejected),
+    }
+}
