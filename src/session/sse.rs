@@ -70,7 +70,6 @@ impl SseSession {
         HttpResponse::Ok()
             .insert_header((header::CONTENT_TYPE, "text/event-stream"))
             .insert_header((header::CACHE_CONTROL, "no-store"))
-            .insert_header((header::CONTENT_ENCODING, "identity"))
             .insert_header(("X-Accel-Buffering", "no"))
             .streaming(HttpContext::create(self))
     }
