@@ -48,7 +48,15 @@ pub const DEADLINES_IN_MEMORY_MAX: usize = 10_000;
 /// Answers that an awake auction knows by `bid_id` (16 bytes each and a table). Full → `overloaded`.
 pub const ANSWERS_PER_AUCTION_MAX: usize = 50_000_000;
 /// A closing event is decided this long after the closing instant, so that bids stamped before it are all in.
-pub const CLOSE_AFTER: Span = Span::from_millis(5);
+pub const CLOSE_AFTER: Span = Span::from_millis(20);
+/// A closing that was not written is decided again after this long.
+pub const CLOSE_RETRY: Span = Span::from_millis(500);
+/// A sleeping auction is woken this long before its closing instant, so that a bid in time finds it awake.
+pub const WAKE_AHEAD: Span = Span::from_secs(2);
+/// An auction that could not be read from the store is read again after this long.
+pub const READ_RETRY: Span = Span::from_millis(250);
+/// An auction is started anew this often for one bid before the bid is told `moving`.
+pub const STARTS_PER_BID: usize = 3;
 /// A bid that has no answer by then is told `outcome_pending`.
 pub const ANSWER_WITHIN: Span = Span::from_secs(5);
 
@@ -176,11 +184,18 @@ pub const SESSIONS_PER_TURN: usize = 512;
 pub const RECEIPTS_AWAITED: Span = Span::from_secs(3);
 /// Time between two ticks of the server clock.
 pub const TICK: Span = Span::from_secs(1);
+/// How long an idle HTTP connection is kept.
+pub const KEEP_ALIVE: Span = Span::from_secs(75);
+/// How long a client may take to send the head of a request.
+pub const REQUEST_HEAD_WITHIN: Span = Span::from_secs(10);
+/// The part of a graceful stop in which open connections may finish.
+pub const CONNECTIONS_END_WITHIN: Span = Span::from_secs(4);
 /// Time that a graceful stop may take.
 pub const STOP_WITHIN: Span = Span::from_secs(10);
 
 const _: () = assert!(BIDS_IN_FLIGHT_PER_AUCTION <= BIDS_IN_FLIGHT_PER_NODE, "one auction cannot hold more than all");
 const _: () = assert!(OUTBOX_MAX > BIDS_IN_FLIGHT_PER_NODE, "closing events find a place beside all bids");
+const _: () = assert!(CONNECTIONS_END_WITHIN.0 < STOP_WITHIN.0, "connections end before the stop is over");
 const _: () = assert!(REPLAY_EVENTS_MAX >= PAGE_ITEMS_MAX, "a replay covers at least a page");
 const _: () = assert!(PAGE_ITEMS_DEFAULT <= PAGE_ITEMS_MAX, "the default page fits");
 const _: () =

@@ -144,8 +144,7 @@ fn own_everything() {
 }
 
 async fn drain(engine: &Engine, hubs: &Hubs, server: &ServerHandle) {
-    let within = Duration::from_micros(limits::STOP_WITHIN.0.unsigned_abs());
-    engine.stop(within / 2).await;
+    engine.stop(Duration::from(limits::STOP_WITHIN) / 2).await;
     hubs.close_all(Ending::Shutdown);
     server.stop(true).await;
 }
@@ -169,13 +168,13 @@ fn listen(settings: &Settings, door: web::Data<Door>, hubs: web::Data<Hubs>) -> 
         move || App::new().app_data(web::Data::clone(&door)).app_data(web::Data::clone(&hubs)).configure(http::routes);
     let server = HttpServer::new(app)
         .workers(settings.workers)
-        .max_connections(limits::SESSIONS_MAX)
-        .keep_alive(Duration::from_secs(75))
-        .client_request_timeout(Duration::from_secs(10))
+        .max_connections(limits::SESSIONS_MAX.div_ceil(settings.workers))
+        .keep_alive(Duration::from(limits::KEEP_ALIVE))
+        .client_request_timeout(limits::REQUEST_HEAD_WITHIN.into())
         .h1_allow_half_closed(false)
         .tcp_nodelay(true)
         .on_connect(|stream, _| session::tune_connection(stream))
-        .shutdown_timeout(2)
+        .shutdown_timeout(Duration::from(limits::CONNECTIONS_END_WITHIN).as_secs())
         .disable_signals()
         .listen(listener)
         .map_err(failed)?

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use actix::{Actor, ActorFutureExt, AsyncContext, Context, Handler, Message, WrapFuture};
+use actix::{Actor, ActorFutureExt, AsyncContext, Context, Handler, Message, SpawnHandle, WrapFuture};
 use tokio::sync::oneshot;
 
 use super::handle::{Gate, Permit};
@@ -50,6 +50,9 @@ pub(super) struct AuctionActor {
     /// New with each reading back; confirmations of earlier ones are void.
     incarnation: u64,
     used_at: Timestamp,
+    close_timer: Option<SpawnHandle>,
+    /// After a closing that was not written: when to decide it again.
+    close_not_before: Timestamp,
 }
 
 /// A bid, read whole at `read_at` by the node that owns the auction.
@@ -88,7 +91,18 @@ impl AuctionActor {
     pub(super) fn new(id: AuctionId, shared: Arc<Shared>, gate: Arc<Gate>, ctx: &Context<Self>) -> Self {
         let confirm = Arc::new(ConfirmByMessage(ctx.address().recipient()));
         let used_at = shared.clock.now();
-        Self { id, shared, gate, confirm, live: None, pending: Pending::default(), incarnation: 0, used_at }
+        Self {
+            id,
+            shared,
+            gate,
+            confirm,
+            live: None,
+            pending: Pending::default(),
+            incarnation: 0,
+            used_at,
+            close_timer: None,
+            close_not_before: used_at,
+        }
     }
 
     /// Reads the state from the store; no message is handled meanwhile. Tries again until it succeeds.
@@ -106,25 +120,33 @@ impl AuctionActor {
             }
             Err(error) => {
                 tracing::warn!(%error, auction.id = actor.id.0, "an auction could not be read; trying again");
-                let pause = actix::clock::sleep(Duration::from_millis(250));
+                let pause = actix::clock::sleep(limits::READ_RETRY.into());
                 ctx.wait(pause.into_actor(actor).map(|(), actor, ctx| actor.read_back(ctx)));
             }
         }));
     }
 
-    fn close_when_due(&self, ctx: &mut Context<Self>) {
-        let Some(deadline) = self.live.as_ref().and_then(|live| live.decided.next_deadline()) else { return };
-        let wait = self.shared.clock.until(deadline.plus(limits::CLOSE_AFTER));
+    fn deadline(&self) -> Option<Timestamp> {
+        self.live.as_ref().and_then(|live| live.decided.next_deadline())
+    }
+
+    fn close_when_due(&mut self, ctx: &mut Context<Self>) {
+        let Some(deadline) = self.deadline() else { return };
+        let wait = self.shared.clock.until(deadline.plus(limits::CLOSE_AFTER).max(self.close_not_before));
+        if let Some(earlier) = self.close_timer.take() {
+            ctx.cancel_future(earlier);
+        }
         // Through the mailbox, behind every bid that was read before the closing instant.
         #[allow(clippy::disallowed_methods, reason = "bounded: one timer is armed at a time")]
-        ctx.run_later(wait, |_, ctx| ctx.address().do_send(CloseIfDue));
+        let timer = ctx.run_later(wait, |_, ctx| ctx.address().do_send(CloseIfDue));
+        self.close_timer = Some(timer);
     }
 
     fn sleep_when_idle(&self, ctx: &mut Context<Self>) {
         let wait = self.shared.clock.until(self.used_at.plus(limits::AUCTION_IDLE));
         ctx.run_later(wait.max(Duration::from_millis(100)), |actor, ctx| {
             let idle = actor.shared.clock.now().since(actor.used_at) >= limits::AUCTION_IDLE;
-            if idle && actor.pending.is_empty() && !actor.overdue() && actor.gate.shut_if_idle() {
+            if idle && actor.pending.is_empty() && !actor.due_soon() && actor.gate.shut_if_idle() {
                 actor.shared.sleepers.fell_asleep(actor.id, &actor.gate);
                 actix::ActorContext::stop(ctx);
             } else {
@@ -133,9 +155,10 @@ impl AuctionActor {
         });
     }
 
-    fn overdue(&self) -> bool {
-        let deadline = self.live.as_ref().and_then(|live| live.decided.next_deadline());
-        deadline.is_some_and(|deadline| deadline.since(self.shared.clock.now()) < Span::from_secs(1))
+    /// Whether the watch over closing instants has woken it already, or is about to: it must not sleep again.
+    fn due_soon(&self) -> bool {
+        let soon = self.shared.clock.now().plus(Span(2 * limits::WAKE_AHEAD.0));
+        self.deadline().is_some_and(|deadline| deadline < soon)
     }
 
     fn decide_bid(&mut self, bid: PlaceBid, read_at: Timestamp, reply: Reply) {
@@ -167,7 +190,7 @@ impl AuctionActor {
             Ack::Committed => (Some(answer), vec![reply]),
             Ack::Decided => {
                 reply.send(Ok(answer.clone()));
-                (Some(answer), Vec::new())
+                (Some(Answer { repeated: true, ..answer }), Vec::new())
             }
         };
         self.put(place, Content::Event(Arc::clone(&event), head), event.at);
@@ -188,7 +211,7 @@ impl AuctionActor {
         let at = rejected.at;
         if let Some(rejection) = at_once {
             reply.send(Ok(answer(rejection.clone())));
-            let told = Some(answer(rejection.clone()));
+            let told = Some(Answer { repeated: true, ..answer(rejection.clone()) });
             self.put(place, Content::Rejection(RejectedBid { rejection, ..rejected }), at);
             self.pending.push(Uncommitted { event: None, bid, answer: told, replies: Vec::new() });
         } else {
@@ -241,8 +264,8 @@ impl AuctionActor {
             (Err(Rejection::Closed { .. }), _) => {}
             (Err(_), _) => self.close_when_due(ctx),
             (Ok(_), None) => {
-                #[allow(clippy::disallowed_methods, reason = "bounded: one timer is armed at a time")]
-                ctx.run_later(Duration::from_millis(20), |_, ctx| ctx.address().do_send(CloseIfDue));
+                self.close_not_before = now.plus(limits::CLOSE_AFTER);
+                self.close_when_due(ctx);
             }
         }
     }
@@ -279,6 +302,7 @@ impl AuctionActor {
                 reply.send(Err(error));
             }
         }
+        self.close_not_before = self.shared.clock.now().plus(limits::CLOSE_RETRY);
         self.read_back(ctx);
     }
 }
@@ -297,10 +321,16 @@ fn stamp(auction: &Auction, clock: Timestamp) -> Timestamp {
     clock.max(auction.head().last_at.plus(Span(1)))
 }
 
-/// The rejection as the committed state gives it, if that is for the same reason.
+/// The rejection as the committed state gives it, if that is for the same reason and nothing that may still
+/// happen, not even a crash that forgets it, can turn it into an acceptance.
 fn honest_now(committed: &Auction, rejected: &RejectedBid) -> Option<Rejection> {
     let rejection = committed.admit(&rejected.bid, rejected.at).err()?;
-    rejection.same_reason(&rejected.rejection).then_some(rejection)
+    let is_final = match rejection {
+        Rejection::OwnAuction | Rejection::TooLow { .. } => true,
+        Rejection::Closed { .. } => committed.head().outcome.is_some(),
+        Rejection::NotStarted { .. } | Rejection::AlreadyLeading { .. } | Rejection::NotDue { .. } => false,
+    };
+    (is_final && rejection.same_reason(&rejected.rejection)).then_some(rejection)
 }
 
 impl Actor for AuctionActor {

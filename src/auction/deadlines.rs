@@ -27,6 +27,15 @@ struct Known {
     soonest: BTreeSet<(Timestamp, AuctionId)>,
     /// Deadlines after this one are in the store only; `None` when all are here.
     beyond: Option<(Timestamp, AuctionId)>,
+    /// A reading is under way: what is added meanwhile may be missing from it.
+    reading: bool,
+}
+
+impl Known {
+    /// Whether the store may have a deadline that comes before the first one here.
+    fn runs_short(&self) -> bool {
+        self.beyond.is_some_and(|beyond| self.soonest.first().is_none_or(|first| *first > beyond))
+    }
 }
 
 impl Deadlines {
@@ -37,11 +46,11 @@ impl Deadlines {
     /// Adds an auction that was just created.
     pub(super) fn add(&self, at: Timestamp, id: AuctionId) {
         let mut known = self.known();
-        if known.beyond.is_some_and(|beyond| (at, id) > beyond) {
+        if !known.reading && known.beyond.is_some_and(|beyond| (at, id) > beyond) {
             return;
         }
         known.soonest.insert((at, id));
-        if known.soonest.len() > limits::DEADLINES_IN_MEMORY_MAX {
+        if !known.reading && known.soonest.len() > limits::DEADLINES_IN_MEMORY_MAX {
             known.soonest.pop_last();
             known.beyond = known.soonest.last().copied();
         }
@@ -56,8 +65,11 @@ impl Deadlines {
             return Ok(());
         }
         let limit = limits::DEADLINES_IN_MEMORY_MAX;
-        let read = store.open_deadlines(after, u32::try_from(limit).unwrap_or(u32::MAX)).await?;
+        self.known().reading = true;
+        let read = store.open_deadlines(after, u32::try_from(limit).unwrap_or(u32::MAX)).await;
         let mut known = self.known();
+        known.reading = false;
+        let read = read?;
         known.beyond = if read.len() < limit { None } else { read.last().copied() };
         known.soonest.extend(read);
         Ok(())
@@ -69,17 +81,19 @@ impl Deadlines {
         W: AsyncFn(AuctionId) -> bool,
     {
         loop {
+            if self.known().runs_short()
+                && let Err(error) = self.refill(store.as_ref(), false).await
+            {
+                tracing::warn!(%error, "the next closing instants could not be read; trying again");
+                actix::clock::sleep(RETRY.into()).await;
+                continue;
+            }
             let first = self.known().soonest.first().copied();
             let Some((at, id)) = first else {
-                if let Err(error) = self.refill(store.as_ref(), false).await {
-                    tracing::warn!(%error, "the next closing instants could not be read; trying again");
-                    actix::clock::sleep(clock.until(clock.now().plus(RETRY))).await;
-                } else if self.known().soonest.is_empty() {
-                    self.changed.notified().await;
-                }
+                self.changed.notified().await;
                 continue;
             };
-            let wait = clock.until(at);
+            let wait = clock.until(at.plus(Span(-limits::WAKE_AHEAD.0)));
             if !wait.is_zero() {
                 tokio::select! {
                     () = actix::clock::sleep(wait) => {}
@@ -89,7 +103,7 @@ impl Deadlines {
             }
             self.known().soonest.remove(&(at, id));
             if !wake(id).await {
-                self.known().soonest.insert((clock.now().plus(RETRY), id));
+                self.known().soonest.insert((clock.now().plus(limits::WAKE_AHEAD).plus(RETRY), id));
             }
         }
     }

@@ -20,7 +20,11 @@ pub(super) struct Live {
 /// The auction as the store has it; `None` when there is no such auction.
 pub(super) async fn load(store: &dyn Store, id: AuctionId) -> Result<Option<Live>, StoreError> {
     let Some(stored) = store.auction(id).await? else { return Ok(None) };
-    let answered = store.answered(id).await?.into_iter().collect();
+    let answered = store.answered(id).await?;
+    // Long after a long history: not on the thread on which every auction decides.
+    let answered = tokio::task::spawn_blocking(move || answered.into_iter().collect())
+        .await
+        .map_err(|error| StoreError::Unavailable(error.to_string()))?;
     let auction = Auction::new(stored.terms, stored.head);
     Ok(Some(Live { decided: auction.clone(), committed: auction, answered }))
 }

@@ -118,7 +118,7 @@ impl Engine {
             return Err(BidError::Moving);
         }
         let Entry::In(node_permit) = self.node_gate.enter() else { return Err(BidError::Overloaded) };
-        loop {
+        for _ in 0..limits::STARTS_PER_BID {
             let handle = self.find_or_start(auction_id).await?;
             match handle.gate.enter() {
                 Entry::Full => return Err(BidError::Overloaded),
@@ -127,14 +127,14 @@ impl Engine {
                     let (reply, answer) = reply(permit, node_permit);
                     #[allow(clippy::disallowed_methods, reason = "bounded by the permits in the reply")]
                     handle.addr.do_send(Bid { placed: bid, read_at, reply });
-                    let within = Duration::from_micros(limits::ANSWER_WITHIN.0.unsigned_abs());
-                    return match actix::clock::timeout(within, answer).await {
+                    return match actix::clock::timeout(limits::ANSWER_WITHIN.into(), answer).await {
                         Ok(Ok(answer)) => answer,
                         Ok(Err(_)) | Err(_) => Err(BidError::OutcomePending),
                     };
                 }
             }
         }
+        Err(BidError::Moving)
     }
 
     /// Lets the engine know of an auction that was just stored, so that it closes in time.
@@ -152,8 +152,11 @@ impl Engine {
 
     async fn find_or_start(&self, id: AuctionId) -> Result<Arc<Handle>, BidError> {
         let found = self.awake.read().unwrap_or_else(PoisonError::into_inner).get(&id).map(Arc::clone);
-        if let Some(handle) = found {
-            return Ok(handle);
+        match found {
+            Some(handle) if handle.addr.connected() => return Ok(handle),
+            // Its actor died of a fault of ours; the auction must go on.
+            Some(dead) => forget(&self.awake, id, &dead.gate),
+            None => {}
         }
         // An id that does not exist must not start an actor. The state itself is read by the actor, once it
         // is the only one.
@@ -192,11 +195,12 @@ impl Engine {
         self.shared.metrics.in_flight.set(self.node_gate.in_flight() as f64);
     }
 
-    /// Stops admitting and waits, at most `within`, until every bid in flight has its answer.
+    /// Stops admitting and waits, at most `within`, until every bid in flight has its answer and every
+    /// decision is written.
     pub async fn stop(&self, within: Duration) {
         self.stopping.store(true, Ordering::Release);
         let stopwatch = Stopwatch::start();
-        while self.node_gate.in_flight() > 0 && stopwatch.elapsed() < within {
+        while (self.node_gate.in_flight() > 0 || !self.shared.outbox.is_done()) && stopwatch.elapsed() < within {
             actix::clock::sleep(Duration::from_millis(5)).await;
         }
         let unanswered = self.node_gate.in_flight();

@@ -291,7 +291,7 @@ pub trait Images: Send + Sync {
 /// The whole port.
 #[async_trait]
 pub trait Store: Ledger + Catalog + Accounts + Images {
-    /// A cheap read that shows that the store answers.
+    /// Shows, cheaply, that the store reads and takes work.
     async fn ping(&self) -> Result<(), StoreError>;
     /// Stops taking work, finishes what was taken, closes files.
     async fn close(&self);

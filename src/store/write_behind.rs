@@ -6,6 +6,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};
 use tokio::sync::mpsc;
@@ -54,22 +55,33 @@ pub struct Entry {
 
 /// The sending side, one for the node.
 #[derive(Clone)]
-pub struct Outbox(mpsc::Sender<Entry>);
+pub struct Outbox {
+    sender: mpsc::Sender<Entry>,
+    /// Entries whose fate is not known yet.
+    undone: Arc<AtomicUsize>,
+}
 
 /// A place in the committer's queue, taken before the decision so that a decided thing always has one.
-pub struct Place<'a>(mpsc::Permit<'a, Entry>);
+pub struct Place<'a>(mpsc::Permit<'a, Entry>, &'a AtomicUsize);
 
 impl Outbox {
     /// A place in the queue, or `None` when it is full.
     #[must_use]
     pub fn place(&self) -> Option<Place<'_>> {
-        self.0.try_reserve().ok().map(Place)
+        self.sender.try_reserve().ok().map(|permit| Place(permit, &self.undone))
+    }
+
+    /// Whether the fate of everything that was put is known.
+    #[must_use]
+    pub fn is_done(&self) -> bool {
+        self.undone.load(Ordering::Acquire) == 0
     }
 }
 
 impl Place<'_> {
     /// Queues `entry`.
     pub fn put(self, entry: Entry) {
+        self.1.fetch_add(1, Ordering::AcqRel);
         self.0.send(entry);
     }
 }
@@ -78,7 +90,10 @@ impl Place<'_> {
 #[must_use]
 pub fn committer(store: Arc<dyn Store>, clock: Arc<Clock>) -> (Outbox, Committer) {
     let (sender, entries) = mpsc::channel(limits::OUTBOX_MAX);
-    (Outbox(sender), Committer { store, clock, entries, void: HashMap::new(), metrics: Metrics::new() })
+    let undone = Arc::new(AtomicUsize::new(0));
+    let committer =
+        Committer { store, clock, entries, undone: Arc::clone(&undone), void: HashMap::new(), metrics: Metrics::new() };
+    (Outbox { sender, undone }, committer)
 }
 
 /// The receiving side; [`Committer::run`] ends when every outbox is gone.
@@ -86,6 +101,7 @@ pub struct Committer {
     store: Arc<dyn Store>,
     clock: Arc<Clock>,
     entries: mpsc::Receiver<Entry>,
+    undone: Arc<AtomicUsize>,
     /// The newest incarnation of an auction whose entries are void because one before them was not written.
     void: HashMap<AuctionId, u64>,
     metrics: Metrics,
@@ -116,7 +132,9 @@ impl Committer {
     pub async fn run(mut self) {
         let mut batch = Vec::with_capacity(limits::COMMIT_ROWS_MAX);
         while self.entries.recv_many(&mut batch, limits::COMMIT_ROWS_MAX).await > 0 {
+            let taken = batch.len();
             self.commit(&mut batch).await;
+            self.undone.fetch_sub(taken, Ordering::AcqRel);
         }
     }
 

@@ -86,6 +86,7 @@ impl SqliteStore {
 #[async_trait]
 impl Store for SqliteStore {
     async fn ping(&self) -> Result<(), StoreError> {
+        self.write(|_| Ok(())).await?;
         self.read(|connection| {
             Ok(connection.prepare_cached("SELECT epoch FROM ownership")?.query_row([], |_| Ok(()))?)
         })

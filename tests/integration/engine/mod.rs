@@ -150,6 +150,34 @@ async fn a_rejection_that_hangs_on_an_uncommitted_bid_waits_for_it() {
 }
 
 #[actix::test]
+async fn a_rejection_that_could_yet_become_an_acceptance_is_stored_before_it_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let house = house(folder.path(), true, Ack::Committed, LONG).await;
+    house.store.let_through(1);
+    house.place(house.bid(1, 0, 200)).await.unwrap();
+    let mut leading = actix::spawn(house.start(house.bid(2, 0, 300)));
+    let early = actix::clock::timeout(Duration::from_millis(300), &mut leading).await;
+    assert!(early.is_err(), "told before it was stored: a crash would forget it, and 300 could win later");
+    house.store.let_through(1);
+    let leading = leading.await.unwrap().unwrap().unwrap().unwrap();
+    assert!(matches!(leading.outcome, Err(Rejection::AlreadyLeading { .. })));
+}
+
+#[actix::test]
+async fn a_stop_waits_until_what_was_decided_is_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let house = house(folder.path(), true, Ack::Decided, LONG).await;
+    house.place(house.bid(1, 0, 200)).await.unwrap();
+    let engine = Arc::clone(&house.engine);
+    let mut stopping = actix::spawn(async move { engine.stop(Duration::from_secs(10)).await });
+    let early = actix::clock::timeout(Duration::from_millis(200), &mut stopping).await;
+    assert!(early.is_err(), "stopped before the acknowledged bid was written");
+    house.store.let_through(1);
+    stopping.await.unwrap();
+    assert_eq!(house.store.auction(house.auction).await.unwrap().unwrap().head.bid_count, 1);
+}
+
+#[actix::test]
 async fn a_failed_commit_accepts_nobody_and_the_same_bid_id_may_try_again() {
     let folder = tempfile::tempdir().unwrap();
     let house = house(folder.path(), true, Ack::Committed, LONG).await;
