@@ -152,6 +152,11 @@ pub const PING_EVERY: Span = Span::from_secs(20);
 pub const SILENCE_MAX: Span = Span::from_secs(60);
 /// Frames of a WebSocket client that made no sense. More → close code 1008.
 pub const INVALID_FRAMES_MAX: u32 = 100;
+/// Frames, bids aside, that a WebSocket client may send each second in the long run: bounds the reads and log lines it
+/// causes, also where rates are off. More → `rate_limited`, and each counts as one that made no sense.
+pub const FRAMES_PER_SECOND_PER_SESSION: u32 = 100;
+/// Frames, bids aside, that may come at once: all subscriptions of a client that connects again, and as many more.
+pub const FRAMES_AT_ONCE_PER_SESSION: u32 = 200;
 /// Bytes a session hands to its socket in one write: bounds what waits behind a full socket. The rest goes with the next.
 pub const SEND_BYTES_AT_ONCE: usize = 16 * 1_024;
 /// Frames that may wait for a session when a tick is due. More → this session skips the tick.
@@ -202,4 +207,8 @@ const _: () =
     assert!((CATCH_UP_EVENTS_PER_READ as usize) < SESSION_QUEUE_FRAMES, "a read for a session fits its queue");
 const _: () = assert!(EVENTS_PER_TURN < SESSION_QUEUE_FRAMES, "one turn does not fill an empty queue");
 const _: () = assert!(SNAPSHOT_EVENTS_BEHIND_MAX <= RECENT_EVENTS_PER_AUCTION, "what follows a snapshot is at hand");
+const _: () = assert!(
+    FRAMES_AT_ONCE_PER_SESSION as usize > SUBSCRIPTIONS_PER_SESSION_MAX,
+    "a client that connects again may follow all its auctions at once"
+);
 const _: () = assert!(PASSWORD_CHARS_MIN < PASSWORD_CHARS_MAX, "some password is acceptable");

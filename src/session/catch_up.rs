@@ -17,7 +17,7 @@ pub(super) fn start(hub: &LocalHub, read: Read) {
     }
     let hub = hub.clone();
     if !admitted {
-        tracing::warn!(auction.id = read.auction_id.0, "too many reads of the history wait");
+        tracing::debug!(auction.id = read.auction_id.0, "too many reads of the history wait");
         hub.with(|roster, now| roster.answer(read, Answer::Unavailable, now));
         return;
     }

@@ -26,6 +26,7 @@ mod hubs;
 mod inbox;
 mod member;
 mod meters;
+mod pace;
 mod position;
 pub mod queue;
 mod requests;

@@ -24,6 +24,18 @@ pub(super) enum Request {
     Ping { t: Option<serde_json::Number> },
 }
 
+impl Request {
+    /// The auction that it is about.
+    pub(super) const fn auction_id(&self) -> Option<AuctionId> {
+        match self {
+            Self::Subscribe { auction_id, .. }
+            | Self::Unsubscribe { auction_id }
+            | Self::Bid(BidRequest { auction_id, .. }) => Some(*auction_id),
+            Self::Ping { .. } => None,
+        }
+    }
+}
+
 /// A bid of the right form.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct BidRequest {

@@ -28,6 +28,7 @@ use super::frame_guard::FrameGuard;
 use super::frames::{self, Problem};
 use super::hub::{LocalHub, Session, Ticket, TooManySubscriptions};
 use super::hubs::Hubs;
+use super::pace::Pace;
 use super::position::Position;
 use super::requests::{self, BidRequest, Malformed, Request};
 use super::seats::{Kind, Refused};
@@ -61,6 +62,7 @@ pub fn open(
     let too_large = Rc::new(Cell::new(false));
     let actor = WebsocketSession {
         session: hub.join(Kind::WebSocket, ticket)?,
+        pace: Pace::new(hub.now()),
         hub,
         bidder: signed_in.map(|signed_in| signed_in.user.bidder()),
         bids: FuturesUnordered::new(),
@@ -86,6 +88,7 @@ struct WebsocketSession {
     fragments: Option<BytesMut>,
     too_large: Rc<Cell<bool>>,
     invalid_frames: u32,
+    pace: Pace,
     receipts_awaited: Option<Pin<Box<Sleep>>>,
 }
 
@@ -147,7 +150,14 @@ impl WebsocketSession {
     }
 
     fn take_text(&mut self, text: &str, wire: &mut Wire) {
-        match requests::parse(text) {
+        let request = requests::parse(text);
+        if let Ok(request) = &request
+            && !matches!(request, Request::Bid(_))
+            && !self.pace.take(self.hub.now())
+        {
+            return self.slow_down(request, wire);
+        }
+        match request {
             Ok(Request::Subscribe { auction_id, after }) => {
                 let position = after.map(Position::after);
                 if let Err(TooManySubscriptions) = self.hub.subscribe(&self.session, auction_id, position) {
@@ -181,10 +191,25 @@ impl WebsocketSession {
         self.bids.push(Box::pin(async move { desk.place(&bidder, frame).await }));
     }
 
-    fn refuse(&mut self, malformed: &Malformed, wire: &mut Wire) {
+    /// Counts a frame that should not have come. True when it was one too many.
+    fn is_one_too_many(&mut self, wire: &mut Wire) -> bool {
         self.invalid_frames += 1;
-        if self.invalid_frames > INVALID_FRAMES_MAX {
+        let too_many = self.invalid_frames > INVALID_FRAMES_MAX;
+        if too_many {
             end(wire, Ending::TooManyErrors);
+        }
+        too_many
+    }
+
+    fn slow_down(&mut self, request: &Request, wire: &mut Wire) {
+        if !self.is_one_too_many(wire) {
+            let auction_id = request.auction_id().map(|id| id.to_string());
+            wire.text(frames::error(Problem { code: "rate_limited", auction_id, ..Problem::default() }));
+        }
+    }
+
+    fn refuse(&mut self, malformed: &Malformed, wire: &mut Wire) {
+        if self.is_one_too_many(wire) {
             return;
         }
         let problem = Problem {

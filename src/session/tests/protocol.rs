@@ -15,7 +15,7 @@ use tokio_tungstenite::tungstenite::protocol::frame::{Frame, FrameHeader};
 use super::support::{House, Node, token, until};
 use crate::account::SignOutListener;
 use crate::domain::Span;
-use crate::limits::{BIDS_IN_FLIGHT_PER_SESSION, FRAME_BYTES_MAX, INVALID_FRAMES_MAX};
+use crate::limits::{BIDS_IN_FLIGHT_PER_SESSION, FRAME_BYTES_MAX, FRAMES_AT_ONCE_PER_SESSION, INVALID_FRAMES_MAX};
 use crate::session::Ending;
 
 fn bid(number: u128) -> serde_json::Value {
@@ -78,6 +78,23 @@ async fn more_bids_than_may_be_under_way_are_rejected_as_overloaded() {
     for _ in 0..BIDS_IN_FLIGHT_PER_SESSION {
         assert_eq!(client.next().await["status"], "accepted");
     }
+}
+
+#[actix_web::test]
+async fn frames_above_the_rate_are_refused_and_then_the_connection_ends() {
+    let node = Node::start(House::with_auctions(1));
+    let mut client = node.connect().await;
+    for _ in 0..FRAMES_AT_ONCE_PER_SESSION {
+        client.say(&json!({"type": "ping"})).await;
+        assert_eq!(client.next().await["type"], "pong");
+    }
+    for _ in 0..INVALID_FRAMES_MAX {
+        client.say(&json!({"type": "unsubscribe", "auction_id": "7"})).await;
+        let error = client.next().await;
+        assert_eq!((&error["code"], &error["auction_id"]), (&"rate_limited".into(), &"7".into()));
+    }
+    client.say(&json!({"type": "ping"})).await;
+    assert_eq!(client.close_code().await, 1008);
 }
 
 #[actix_web::test]
