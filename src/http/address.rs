@@ -18,10 +18,11 @@ use crate::settings::Settings;
 pub struct ClientAddress(pub IpAddr);
 
 impl ClientAddress {
-    /// The peer; behind a proxy that is trusted, the first hop of `X-Forwarded-For`.
+    /// The peer; behind a proxy that is trusted, the last hop of `X-Forwarded-For`, which that proxy
+    /// wrote itself. What stands before it is whatever the client sent.
     #[must_use]
     pub fn of(req: &HttpRequest, settings: &Settings) -> Self {
-        let forwarded = if settings.trust_forwarded { first_hop(req) } else { None };
+        let forwarded = if settings.trust_forwarded { last_hop(req) } else { None };
         let peer = || req.peer_addr().map(|peer| peer.ip());
         Self(forwarded.or_else(peer).unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)))
     }
@@ -33,10 +34,10 @@ impl ClientAddress {
     }
 }
 
-fn first_hop(req: &HttpRequest) -> Option<IpAddr> {
-    let hops = req.headers().get("x-forwarded-for")?.to_str().ok()?;
-    let first = hops.split(',').next()?.trim();
-    first.parse().ok().or_else(|| first.parse::<SocketAddr>().ok().map(|address| address.ip()))
+fn last_hop(req: &HttpRequest) -> Option<IpAddr> {
+    let hops = req.headers().get_all("x-forwarded-for").last()?.to_str().ok()?;
+    let last = hops.rsplit(',').next()?.trim();
+    last.parse().ok().or_else(|| last.parse::<SocketAddr>().ok().map(|address| address.ip()))
 }
 
 impl FromRequest for ClientAddress {
@@ -73,21 +74,30 @@ mod tests {
     use super::*;
 
     fn address(forwarded: &'static str, trust_forwarded: bool) -> IpAddr {
+        address_of(&[forwarded], trust_forwarded)
+    }
+
+    fn address_of(forwarded: &[&'static str], trust_forwarded: bool) -> IpAddr {
         let settings = Settings { trust_forwarded, ..Settings::load(None).unwrap() };
-        let req = TestRequest::default()
-            .peer_addr("192.0.2.1:4000".parse().unwrap())
-            .insert_header(("x-forwarded-for", forwarded))
-            .to_http_request();
-        ClientAddress::of(&req, &settings).0
+        let req = TestRequest::default().peer_addr("192.0.2.1:4000".parse().unwrap());
+        let req = forwarded.iter().fold(req, |req, hops| req.append_header(("x-forwarded-for", *hops)));
+        ClientAddress::of(&req.to_http_request(), &settings).0
     }
 
     #[test]
     fn a_forwarded_address_counts_only_when_the_proxy_is_trusted() {
         let (peer, client): (IpAddr, IpAddr) = ("192.0.2.1".parse().unwrap(), "203.0.113.7".parse().unwrap());
-        assert_eq!(address("203.0.113.7, 10.0.0.1", false), peer);
-        assert_eq!(address("203.0.113.7, 10.0.0.1", true), client);
+        assert_eq!(address("203.0.113.7", false), peer);
+        assert_eq!(address("203.0.113.7", true), client);
         assert_eq!(address("203.0.113.7:8080", true), client);
         assert_eq!(address("[2001:db8::1]:8080", true), "2001:db8::1".parse::<IpAddr>().unwrap());
         assert_eq!(address("unknown", true), peer);
+    }
+
+    #[test]
+    fn a_client_that_sends_the_header_itself_does_not_choose_its_address() {
+        let client: IpAddr = "203.0.113.7".parse().unwrap();
+        assert_eq!(address("198.51.100.1, 203.0.113.7", true), client, "a proxy that appends to the header");
+        assert_eq!(address_of(&["198.51.100.1", "203.0.113.7"], true), client, "a proxy that adds a header");
     }
 }
