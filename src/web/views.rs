@@ -115,6 +115,13 @@ mod tests {
     }
 
     #[test]
+    fn no_link_leads_where_the_asked_address_says() {
+        let f = Frame { path: "//evil.example/x".to_owned(), ..frame(None) };
+        let page = ErrorPage { f, status: 404, title: "".into(), text: "".into() }.render().unwrap();
+        assert!(page.contains(r#"href="?lang=ko""#) && !page.contains("evil.example"), "{page}");
+    }
+
+    #[test]
     fn the_form_asks_for_what_would_be_accepted() {
         let page = room(Some(3), &auction());
         assert!(page.contains(r#"min="1600""#) && page.contains(r#"value="1600""#));
