@@ -132,6 +132,11 @@ async function submit(event) {
   await place(amount, message.value.trim());
 }
 
+/** Whether the answer says nothing of what became of the bid: it may still count, or have counted before. */
+function leavesOpen({ code, retryable }) {
+  return Boolean(retryable) || RETRYABLE.includes(code) || code === 'unknown_outcome' || code === 'unauthenticated';
+}
+
 async function place(amount, text) {
   const same = unresolved && unresolved.amount === amount && (unresolved.message ?? '') === text;
   const bid = same ? unresolved : { bid_id: uuid(), amount, ...(text && { message: text }) };
@@ -141,7 +146,7 @@ async function place(amount, text) {
   say(t('sending'), 'neutral');
   const receipt = await withRetries(bid);
   inFlight = false;
-  if (!RETRYABLE.includes(receipt.code) && receipt.code !== 'unknown_outcome') unresolved = null;
+  if (!leavesOpen(receipt)) unresolved = null;
   if (receipt.status === 'accepted') accepted(receipt);
   else refused(receipt);
   showForm();
