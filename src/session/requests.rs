@@ -125,7 +125,7 @@ pub(super) fn parse(text: &str) -> Result<Request, Malformed> {
         Raw::Bid { auction_id, bid_id, amount, message } => {
             let bid_id = read_bid_id(&bid_id).ok_or_else(|| malformed("bid_id must be a UUID", None))?;
             let amount = Money::new(amount).ok_or_else(|| malformed("amount is out of range", Some(bid_id)))?;
-            if message.as_ref().is_some_and(|message| message.chars().count() > MESSAGE_CHARS_MAX) {
+            if message.as_ref().is_some_and(|message| message.trim().chars().count() > MESSAGE_CHARS_MAX) {
                 return Err(malformed("message must have at most 100 characters", Some(bid_id)));
             }
             Ok(Request::Bid(BidRequest { auction_id: auction_id.0, bid_id, amount, message: message.map(Arc::from) }))
@@ -210,6 +210,8 @@ mod tests {
         let long = "x".repeat(MESSAGE_CHARS_MAX + 1);
         let text = format!(r#"{{"type":"bid","auction_id":"1","bid_id":"{BID}","amount":1,"message":"{long}"}}"#);
         assert!(parse(&text).unwrap_err().bid_id.is_some());
+        let padded = text.replace(&long, &format!("  {}  ", "x".repeat(MESSAGE_CHARS_MAX)));
+        assert!(parse(&padded).is_ok(), "as over HTTP, space around a message does not count");
         assert_eq!(parse(r#"{"type":"bid","auction_id":"1","bid_id":"x","amount":1}"#).unwrap_err().bid_id, None);
     }
 
