@@ -86,6 +86,18 @@ pub async fn place_bid_checked(
     bid: PlaceBid,
 ) -> Result<Answer, HttpError> {
     limiter.check(Limited::Bid, Who::User(bidder)).map_err(HttpError::RateLimited)?;
+    place_bid_counted(engine, auction_id, bid).await
+}
+
+/// Places a bid that its bidder's rate has let through.
+///
+/// # Errors
+/// See [`place_bid_checked`].
+pub(super) async fn place_bid_counted(
+    engine: &Arc<Engine>,
+    auction_id: AuctionId,
+    bid: PlaceBid,
+) -> Result<Answer, HttpError> {
     let kept = match bid.message.as_deref() {
         Some(text) => message(text).map_err(|problem| HttpError::invalid("message", problem))?,
         None => None,

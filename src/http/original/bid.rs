@@ -12,11 +12,11 @@ use uuid::Uuid;
 
 use super::body::read;
 use super::texts::{self, with_note};
-use crate::account::SignedIn;
+use crate::account::{Limited, SignedIn, Who};
 use crate::auction::BidError;
 use crate::domain::{BidId, Currency, Money, PlaceBid};
 use crate::http::auth::Caller;
-use crate::http::bids::{message, place_bid_checked};
+use crate::http::bids::{message, place_bid_counted};
 use crate::http::extract::auction_id;
 use crate::http::pages::{redirect, wants_page};
 use crate::http::{Door, HttpError, problem_of};
@@ -75,10 +75,11 @@ fn back_to_room(id: &str, outcome: Result<(), Refusal>) -> HttpResponse {
     }
 }
 
-/// The checks in the original's order, then the engine's word.
+/// The bidder's rate, before anything is read; the checks in the original's order; then the engine's word.
 async fn take(door: &Door, caller: Option<&SignedIn>, id: &str, fields: Option<Fields>) -> Result<(), Refusal> {
     let signed_in = caller.ok_or((StatusCode::FORBIDDEN, texts::SIGN_IN_NEEDED))?;
     let id = auction_id(id).ok_or((StatusCode::NOT_FOUND, texts::NO_ITEM))?;
+    door.limit(Limited::Bid, Who::User(signed_in.user.id)).map_err(|error| of_error(&error))?;
     let stored = door.store.auction(id).await.map_err(|error| of_error(&HttpError::Store(error)))?;
     let terms = stored.ok_or((StatusCode::NOT_FOUND, texts::NO_ITEM))?.terms;
     let fields = fields.ok_or((StatusCode::BAD_REQUEST, texts::INVALID))?;
@@ -89,7 +90,7 @@ async fn take(door: &Door, caller: Option<&SignedIn>, id: &str, fields: Option<F
         message: message_of(fields.msg.as_deref())?,
     };
     let amount = bid.amount;
-    let placed = place_bid_checked(&door.engine, &door.limiter, signed_in.user.id, id, bid).await;
+    let placed = place_bid_counted(&door.engine, id, bid).await;
     let answer = placed.map_err(|error| of_error(&error))?;
     match answer.outcome {
         Ok(_receipt) => Ok(()),
