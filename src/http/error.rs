@@ -40,6 +40,8 @@ pub enum HttpError {
     /// With the media type that would be right.
     #[error("not {0}")]
     UnsupportedMedia(&'static str),
+    #[error("no WebSocket handshake")]
+    UpgradeRequired,
     /// At least one fault.
     #[error("invalid")]
     Invalid(Vec<FieldFault>),
@@ -74,6 +76,7 @@ impl HttpError {
             Self::MethodNotAllowed(_) => Code::MethodNotAllowed,
             Self::TooLarge => Code::TooLarge,
             Self::UnsupportedMedia(_) => Code::UnsupportedMedia,
+            Self::UpgradeRequired => Code::UpgradeRequired,
             Self::Invalid(_) | Self::Account(AccountError::Invalid(_)) => Code::Invalid,
             Self::RateLimited(_) => Code::RateLimited,
             Self::Overloaded | Self::Bid(BidError::Overloaded) | Self::Account(AccountError::Overloaded) => {
@@ -139,6 +142,7 @@ pub fn problem_of(error: &HttpError) -> Problem {
         | HttpError::NotFound
         | HttpError::TooLarge
         | HttpError::UnsupportedMedia(_)
+        | HttpError::UpgradeRequired
         | HttpError::Overloaded
         | HttpError::Bid(_)
         | HttpError::Account(_)
@@ -165,6 +169,7 @@ fn detail(code: Code, error: &HttpError) -> Cow<'static, str> {
             let wanted = if let HttpError::UnsupportedMedia(wanted) = error { wanted } else { "another format" };
             format!("This must be {wanted}.").into()
         }
+        Code::UpgradeRequired => "Send a WebSocket handshake of version 13 (RFC 6455, 4.1).".into(),
         Code::Invalid => "See `errors` for each fault.".into(),
         Code::BidIdReused => "Another bid came under this bid_id; make a new one for each bid.".into(),
         Code::RateLimited => "Wait as long as `Retry-After` says.".into(),
@@ -305,7 +310,7 @@ mod tests {
     }
 
     #[actix_web::test]
-    async fn every_401_names_the_scheme_and_every_405_the_methods() {
+    async fn every_401_names_the_scheme_every_405_the_methods_and_every_426_the_protocol() {
         for error in [HttpError::Unauthenticated, HttpError::Account(AccountError::BadCredentials)] {
             let (response, _) = sent(error).await;
             assert_eq!(response.status(), 401);
@@ -313,6 +318,9 @@ mod tests {
         }
         let (response, _) = sent(HttpError::MethodNotAllowed("GET, HEAD")).await;
         assert_eq!((response.status().as_u16(), header(&response, "allow")), (405, Some("GET, HEAD")));
+        let (response, body) = sent(HttpError::UpgradeRequired).await;
+        assert_eq!((response.status().as_u16(), header(&response, "upgrade")), (426, Some("websocket")));
+        assert_eq!(body["code"], "upgrade_required");
     }
 
     #[test]

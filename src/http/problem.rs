@@ -33,6 +33,7 @@ pub enum Code {
     EmailTaken,
     TooLarge,
     UnsupportedMedia,
+    UpgradeRequired,
     Invalid,
     BidIdReused,
     RateLimited,
@@ -77,6 +78,7 @@ impl Code {
             Self::EmailTaken => once("email_taken", S::CONFLICT, "The e-mail address is taken"),
             Self::TooLarge => once("too_large", S::PAYLOAD_TOO_LARGE, "The body is too large"),
             Self::UnsupportedMedia => once("unsupported_media", S::UNSUPPORTED_MEDIA_TYPE, "Not in this format"),
+            Self::UpgradeRequired => once("upgrade_required", S::UPGRADE_REQUIRED, "Only as a WebSocket"),
             Self::Invalid => once("invalid", S::UNPROCESSABLE_ENTITY, "The request has faults"),
             Self::BidIdReused => once("bid_id_reused", S::UNPROCESSABLE_ENTITY, "The bid_id stands for another bid"),
             Self::RateLimited => again("rate_limited", S::TOO_MANY_REQUESTS, "Too often"),
@@ -155,6 +157,9 @@ impl Problem {
         response.insert_header((header::CONTENT_TYPE, MEDIA_TYPE));
         if meaning.status == StatusCode::UNAUTHORIZED {
             response.insert_header((header::WWW_AUTHENTICATE, "Bearer"));
+        }
+        if meaning.status == StatusCode::UPGRADE_REQUIRED {
+            response.insert_header((header::UPGRADE, "websocket")).insert_header((header::SEC_WEBSOCKET_VERSION, "13"));
         }
         if let Some(seconds) = self.retry_after_s {
             response.insert_header((header::RETRY_AFTER, seconds));

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use actix_web::dev::Payload;
-use actix_web::{Error, FromRequest, HttpRequest, HttpResponse, web};
+use actix_web::{FromRequest, HttpRequest, HttpResponse, web};
 use futures_util::future::LocalBoxFuture;
 
 use super::address::ClientAddress;
@@ -54,14 +54,14 @@ pub(super) async fn web_socket(
     request: HttpRequest,
     payload: web::Payload,
     watcher: Watcher,
-) -> Result<HttpResponse, Error> {
+) -> Result<HttpResponse, HttpError> {
     if watcher.by_cookie && !origin_allowed(&request, &watcher.door.settings) {
-        return Err(HttpError::ForbiddenOrigin.into());
+        return Err(HttpError::ForbiddenOrigin);
     }
     let opened = websocket::open(&watcher.hubs, &request, payload, watcher.signed_in.as_deref());
     let response = opened.map_err(|error| match error {
-        OpenError::Refused(why) => HttpError::from(why).into(),
-        OpenError::Handshake(error) => error,
+        OpenError::Refused(why) => HttpError::from(why),
+        OpenError::Handshake(_error) => HttpError::UpgradeRequired,
     })?;
     watcher.still_signed_in().await?;
     Ok(response)

@@ -42,7 +42,7 @@ use crate::protocol::client::bid_id_text;
 pub enum OpenError {
     #[error(transparent)]
     Refused(#[from] Refused),
-    /// The request is no WebSocket handshake; the error knows its answer.
+    /// The request is no WebSocket handshake; the error says why.
     #[error("{0}")]
     Handshake(actix_web::Error),
 }

@@ -31,6 +31,7 @@ problems! {
     EmailTaken: "409", "`email_taken`";
     TooLarge: "413", "`too_large`";
     UnsupportedMedia: "415", "`unsupported_media`";
+    UpgradeRequired: "426", "`upgrade_required`: no WebSocket handshake";
     Invalid: "422", "`invalid`, with the faulty fields in `errors`; for a bid also `bid_id_reused`";
     RateLimited: "429", "`rate_limited`; `Retry-After` says how long to wait";
     Unavailable: "503", "`overloaded`, `moving`, `outcome_pending` or `unavailable`; `Retry-After` says how long to wait";

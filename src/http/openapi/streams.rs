@@ -35,7 +35,7 @@ pub(super) fn events() {}
 /// `extended`, `closed`, `receipt`, `tick`, `pong`, `error`.
 #[utoipa::path(get, path = "/api/v1/ws", tag = "streams",
     responses((status = 101, description = "The connection is now a WebSocket"),
-        (status = 400, description = "Not a WebSocket handshake"), problems::Unauthenticated, problems::ForbiddenOrigin),
+        problems::UpgradeRequired, problems::Unauthenticated, problems::ForbiddenOrigin),
     security((), ("bearer" = []), ("cookie" = [])))]
 pub(super) fn websocket() {}
 
