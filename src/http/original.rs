@@ -44,10 +44,10 @@ pub async fn join(
     door: web::Data<Door>,
     client: ClientAddress,
     request: HttpRequest,
-    payload: web::Bytes,
+    payload: Option<web::Bytes>,
 ) -> HttpResponse {
     let back = |message: &str| redirect(&with_note("/join", "error", message));
-    let Some(fields) = body::read::<JoinFields>(&request, &payload) else { return back(texts::INVALID) };
+    let Some(fields) = body::read::<JoinFields>(&request, payload.as_deref()) else { return back(texts::INVALID) };
     if door.limiter.check(Limited::SignUp, client.who()).is_err() {
         return back(texts::RATE_LIMITED);
     }
@@ -66,9 +66,9 @@ pub async fn login(
     door: web::Data<Door>,
     client: ClientAddress,
     request: HttpRequest,
-    payload: web::Bytes,
+    payload: Option<web::Bytes>,
 ) -> HttpResponse {
-    let Some(fields) = body::read::<LoginFields>(&request, &payload) else {
+    let Some(fields) = body::read::<LoginFields>(&request, payload.as_deref()) else {
         return redirect(&with_note("/", "error", texts::INVALID));
     };
     let next = fields.next.as_deref().filter(|next| is_own_path(next));
@@ -138,6 +138,7 @@ fn is_from_elsewhere(request: &HttpRequest) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use actix_web::FromRequest as _;
     use actix_web::test::TestRequest;
 
     use super::*;
@@ -176,12 +177,24 @@ mod tests {
     fn the_originals_money_field_is_taken_and_ignored() {
         let request = TestRequest::default().insert_header(("content-type", "application/json")).to_http_request();
         let sent = br#"{"email":"a@b.c","nick":"a","password":"12345678","money":1000}"#;
-        let fields: JoinFields = body::read(&request, sent).unwrap();
+        let fields: JoinFields = body::read(&request, Some(sent)).unwrap();
         assert_eq!((fields.email.as_str(), fields.nick.as_str()), ("a@b.c", "a"));
         let request = TestRequest::default()
             .insert_header(("content-type", "application/x-www-form-urlencoded"))
             .to_http_request();
-        let fields: JoinFields = body::read(&request, b"email=a%40b.c&money=5").unwrap();
+        let fields: JoinFields = body::read(&request, Some(b"email=a%40b.c&money=5")).unwrap();
         assert_eq!((fields.email.as_str(), fields.password.as_str()), ("a@b.c", ""));
+    }
+
+    #[actix_web::test]
+    async fn a_body_that_is_too_large_counts_as_one_that_cannot_be_read() {
+        let large = vec![b'x'; crate::limits::BODY_BYTES_MAX + 1];
+        let (request, mut payload) = TestRequest::default()
+            .insert_header(("content-type", "application/x-www-form-urlencoded"))
+            .app_data(web::PayloadConfig::default().limit(crate::limits::BODY_BYTES_MAX))
+            .set_payload(large)
+            .to_http_parts();
+        let taken = Option::<web::Bytes>::from_request(&request, &mut payload).await.unwrap();
+        assert!(body::read::<LoginFields>(&request, taken.as_deref()).is_none());
     }
 }

@@ -48,9 +48,9 @@ pub async fn place(
     caller: Caller,
     request: HttpRequest,
     id: web::Path<String>,
-    payload: web::Bytes,
+    payload: Option<web::Bytes>,
 ) -> HttpResponse {
-    let fields = read::<Fields>(&request, &payload);
+    let fields = read::<Fields>(&request, payload.as_deref());
     let outcome = take(&door, caller.signed_in.as_deref(), &id, fields).await;
     if wants_page(&request) {
         return back_to_room(&id, outcome);

@@ -5,8 +5,9 @@ use serde::de::DeserializeOwned;
 
 use crate::limits::BODY_BYTES_MAX;
 
-/// The body as `T`; `None` when it is too large, not of its announced form, or does not fit.
-pub(super) fn read<T: DeserializeOwned>(request: &HttpRequest, payload: &[u8]) -> Option<T> {
+/// The body as `T`; `None` when it is too large, did not arrive, is not of its announced form, or does not fit.
+pub(super) fn read<T: DeserializeOwned>(request: &HttpRequest, payload: Option<&[u8]>) -> Option<T> {
+    let payload = payload?;
     if payload.len() > BODY_BYTES_MAX {
         return None;
     }
