@@ -83,6 +83,8 @@ pub const START_AHEAD_MAX: Span = Span::from_secs(365 * 24 * 3_600);
 
 /// Bytes of a JSON or form body. Larger → 413 `too_large`.
 pub const BODY_BYTES_MAX: usize = 64 * 1_024;
+/// A body that is no upload and has not arrived after this long is given up: → 408 `timeout`.
+pub const BODY_WITHIN: Span = Span::from_secs(10);
 /// Bytes of an uploaded picture (the original application's bound). Larger → 413 `too_large`.
 pub const IMAGE_BYTES_MAX: usize = 5 * 1_024 * 1_024;
 /// Pixels along either side of an uploaded picture: bounds what decoding may allocate. More → 422 `invalid`.

@@ -10,6 +10,7 @@ use actix_web::error::{JsonPayloadError, QueryPayloadError};
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, ResponseError};
 
+use super::arrival::is_late;
 use super::picture::PictureError;
 use super::problem::{Code, FieldFault, Problem};
 use crate::account::AccountError;
@@ -35,6 +36,8 @@ pub enum HttpError {
     /// With the methods that would be allowed.
     #[error("not with this method")]
     MethodNotAllowed(&'static str),
+    #[error("the body came too slowly")]
+    Late,
     #[error("too large")]
     TooLarge,
     /// With the media type that would be right.
@@ -74,6 +77,7 @@ impl HttpError {
             Self::ForbiddenOrigin => Code::ForbiddenOrigin,
             Self::NotFound | Self::Bid(BidError::NotFound) => Code::NotFound,
             Self::MethodNotAllowed(_) => Code::MethodNotAllowed,
+            Self::Late => Code::Timeout,
             Self::TooLarge => Code::TooLarge,
             Self::UnsupportedMedia(_) => Code::UnsupportedMedia,
             Self::UpgradeRequired => Code::UpgradeRequired,
@@ -136,10 +140,13 @@ pub fn problem_of(error: &HttpError) -> Problem {
         HttpError::MethodNotAllowed(methods) => Problem { allow: Some(methods), ..problem },
         HttpError::RateLimited(wait) => problem.retry_after(*wait),
         HttpError::Store(_) | HttpError::Account(_) if code.retryable() => problem.retry_after(RETRY_STORE),
-        HttpError::Bid(_) | HttpError::Overloaded if code.retryable() => problem.retry_after(RETRY_SOON),
+        HttpError::Bid(_) | HttpError::Overloaded | HttpError::Late if code.retryable() => {
+            problem.retry_after(RETRY_SOON)
+        }
         HttpError::Unauthenticated
         | HttpError::ForbiddenOrigin
         | HttpError::NotFound
+        | HttpError::Late
         | HttpError::TooLarge
         | HttpError::UnsupportedMedia(_)
         | HttpError::UpgradeRequired
@@ -159,6 +166,7 @@ fn detail(code: Code, error: &HttpError) -> Cow<'static, str> {
         Code::OwnAuction => "The seller may not bid on the own auction.".into(),
         Code::NotFound => "There is nothing at this address.".into(),
         Code::MethodNotAllowed => "The `Allow` header names the methods that this address knows.".into(),
+        Code::Timeout => "Nothing was done; send it again, whole.".into(),
         Code::NotStarted => "Bids are taken from `starts_at` on.".into(),
         Code::Closed => "The auction ended at `ends_at`.".into(),
         Code::TooLow => "The bid must be at least `min_next`.".into(),
@@ -205,6 +213,7 @@ impl From<JsonPayloadError> for HttpError {
             JsonPayloadError::OverflowKnownLength { .. } | JsonPayloadError::Overflow { .. } => Self::TooLarge,
             JsonPayloadError::ContentType => Self::UnsupportedMedia("application/json"),
             JsonPayloadError::Deserialize(error) => Self::invalid("body", shortened(&error.to_string())),
+            JsonPayloadError::Payload(error) if is_late(&error) => Self::Late,
             JsonPayloadError::Serialize(_) | JsonPayloadError::Payload(_) | _ => {
                 Self::invalid("body", "did not arrive whole")
             }
@@ -292,6 +301,7 @@ mod tests {
         let again = [
             HttpError::RateLimited(Duration::from_millis(1_200)),
             HttpError::Overloaded,
+            HttpError::Late,
             HttpError::Bid(BidError::Overloaded),
             HttpError::Bid(BidError::Moving),
             HttpError::Bid(BidError::OutcomePending),

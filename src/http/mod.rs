@@ -20,6 +20,7 @@ use crate::settings::Settings;
 use crate::store::{Store, StoreError};
 
 pub mod address;
+mod arrival;
 mod assets;
 pub mod auctions;
 pub mod auth;
@@ -80,6 +81,7 @@ pub fn routes(cfg: &mut web::ServiceConfig) {
 
     cfg.configure(extract::bounds).service(
         scope("")
+            .wrap(from_fn(arrival::bound))
             .wrap(from_fn(origin::check))
             .wrap(DefaultHeaders::new().add((X_CONTENT_TYPE_OPTIONS, "nosniff")))
             .service(at("/sse", "GET").route(get().to(streams::server_clock)))

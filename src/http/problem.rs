@@ -26,6 +26,7 @@ pub enum Code {
     OwnAuction,
     NotFound,
     MethodNotAllowed,
+    Timeout,
     NotStarted,
     Closed,
     TooLow,
@@ -71,6 +72,7 @@ impl Code {
             Self::OwnAuction => once("own_auction", S::FORBIDDEN, "The seller may not bid"),
             Self::NotFound => once("not_found", S::NOT_FOUND, "No such thing"),
             Self::MethodNotAllowed => once("method_not_allowed", S::METHOD_NOT_ALLOWED, "Not with this method"),
+            Self::Timeout => again("timeout", S::REQUEST_TIMEOUT, "The body came too slowly"),
             Self::NotStarted => once("not_started", S::CONFLICT, "The auction has not started"),
             Self::Closed => once("closed", S::CONFLICT, "The auction is over"),
             Self::TooLow => once("too_low", S::CONFLICT, "The bid is too low"),
@@ -157,6 +159,10 @@ impl Problem {
         response.insert_header((header::CONTENT_TYPE, MEDIA_TYPE));
         if meaning.status == StatusCode::UNAUTHORIZED {
             response.insert_header((header::WWW_AUTHENTICATE, "Bearer"));
+        }
+        if meaning.status == StatusCode::REQUEST_TIMEOUT {
+            // The rest of the body would be taken for the next request.
+            response.force_close();
         }
         if meaning.status == StatusCode::UPGRADE_REQUIRED {
             response.insert_header((header::UPGRADE, "websocket")).insert_header((header::SEC_WEBSOCKET_VERSION, "13"));

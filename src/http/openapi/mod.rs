@@ -20,7 +20,7 @@ mod streams;
 
 #[derive(OpenApi)]
 #[openapi(
-    info(title = "Gavel", description = "A real-time auction house.", license(name = "MIT OR Apache-2.0")),
+    info(title = "Gavel", description = "A real-time auction house.\n\nA request whose body does not arrive within 10 seconds is answered `408` with the code `timeout`.", license(name = "MIT OR Apache-2.0")),
     paths(
         users::sign_up, users::sign_in, users::sign_out, users::me, images::upload,
         auctions::create, auctions::list, auctions::show, auctions::watch, auctions::unwatch,
