@@ -130,19 +130,52 @@ pub async fn keep(door: &Door, owner: UserId, bytes: Bytes) -> Result<String, Ht
     Ok(id)
 }
 
-/// Hands a picture out. Its address names its content, so it never changes.
+const FOREVER: &str = "public, max-age=31536000, immutable";
+
+/// Hands a picture out. Its address names its content, so it never changes, and who has it needs no second copy.
 pub(super) async fn serve(door: web::Data<Door>, req: HttpRequest) -> Result<HttpResponse, HttpError> {
     let id = req.match_info().get("id").filter(|id| is_id(id)).ok_or(HttpError::NotFound)?;
+    let etag = format!("\"{id}\"");
+    if knows(&req, &etag) {
+        return Ok(HttpResponse::NotModified()
+            .insert_header((header::ETAG, etag))
+            .insert_header((header::CACHE_CONTROL, FOREVER))
+            .finish());
+    }
     let image = door.store.image(id).await?.ok_or(HttpError::NotFound)?;
     Ok(HttpResponse::Ok()
         .insert_header((header::CONTENT_TYPE, &*image.media_type))
-        .insert_header((header::CACHE_CONTROL, "public, max-age=31536000, immutable"))
+        .insert_header((header::ETAG, etag))
+        .insert_header((header::CACHE_CONTROL, FOREVER))
         .insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
         .body(image.bytes))
+}
+
+/// Whether the client has what `etag` names: compared weakly (RFC 9110, 13.1.2), as a proxy may have weakened it.
+fn knows(req: &HttpRequest, etag: &str) -> bool {
+    let known = req.headers().get_all(header::IF_NONE_MATCH).filter_map(|value| value.to_str().ok());
+    known.flat_map(|tags| tags.split(',')).any(|tag| tag.trim().trim_start_matches("W/") == etag)
 }
 
 /// Whether `text` can be an id at all.
 pub(super) fn is_id(text: &str) -> bool {
     const BYTES_MAX: usize = 64;
     text.len() <= BYTES_MAX && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-'))
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::test::TestRequest;
+
+    use super::*;
+
+    #[test]
+    fn a_client_that_has_the_picture_is_recognised() {
+        let has = |tags: &'static str| {
+            let req = TestRequest::default().insert_header((header::IF_NONE_MATCH, tags));
+            knows(&req.to_http_request(), "\"abc.jpg\"")
+        };
+        assert!(has("\"abc.jpg\"") && has("\"x\", W/\"abc.jpg\""));
+        assert!(!has("*") && !has("abc.jpg") && !has("\"abc.webp\""));
+    }
 }

@@ -99,7 +99,7 @@ pub fn routes(cfg: &mut web::ServiceConfig) {
             .service(at("/healthz", "GET, HEAD").route(read().to(health::up)))
             .service(at("/readyz", "GET, HEAD").route(read().to(health::ready)))
             .service(at("/metrics", "GET, HEAD").route(read().to(health::metrics)))
-            .service(at("/img/{id}", "GET, HEAD").route(read().to(images::serve)))
+            .service(at("/img/{id}", "GET, HEAD").route(read().to(images::serve)).wrap(from_fn(address::limit_reads)))
             .service(at("/assets/{hash}/{file}", "GET, HEAD").route(read().to(assets::serve)))
             .service(at("/", "GET, HEAD").route(read().to(pages::index)))
             .service(at("/join", "GET, HEAD").route(read().to(pages::join)))
