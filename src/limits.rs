@@ -18,6 +18,34 @@ pub const REJECTIONS_QUEUED_MAX: usize = 16_384;
 pub const STORE_JOBS_MAX: usize = 1_024;
 /// Connections that read beside the embedded store's writer.
 pub const STORE_READERS: usize = 4;
+/// Connections to Postgres that read, and write what is no bid. All busy → the caller waits up to [`STORE_READ`].
+pub const STORE_CONNECTIONS: usize = 8;
+/// Connections to Postgres for nodes and shards, apart from the readers so that a renewal never waits for a page.
+pub const STORE_OWNER_CONNECTIONS: usize = 2;
+/// Commits that wait for the connection to Postgres; the committer has one in flight. Full → the caller waits.
+pub const STORE_COMMITS_MAX: usize = 64;
+/// Time to connect to Postgres. Longer → unavailable.
+pub const STORE_CONNECT: Span = Span::from_secs(2);
+/// Time that a statement on Postgres other than a commit may take. Longer → the server ends it.
+pub const STORE_READ: Span = Span::from_secs(5);
+/// Time that a takeover waits for a shard's row. Longer → the old owner's connections are ended, and again.
+pub const STORE_LOCK: Span = Span::from_millis(500);
+/// How often a takeover tries for a lock before it is unavailable.
+pub const STORE_LOCK_TRIES: u32 = 5;
+/// Data to Postgres that stays unacknowledged for this long means that the connection is dead (`TCP_USER_TIMEOUT`).
+pub const STORE_SILENCE: Span = Span::from_secs(5);
+/// An idle connection to Postgres is probed after this long, and again; three probes unanswered → dead.
+pub const STORE_KEEPALIVE: Span = Span::from_secs(1);
+/// Pause after a failed connection attempt of the committing connection; doubles up to [`STORE_RECONNECT_MAX`].
+pub const STORE_RECONNECT_MIN: Span = Span::from_millis(20);
+/// See [`STORE_RECONNECT_MIN`]: bids are accepted again within this after Postgres is back.
+pub const STORE_RECONNECT_MAX: Span = Span::from_millis(500);
+/// Pairs (auction, bidder) known to be stored (some 50 bytes each); of others it is sent once more that they bid there.
+pub const STORE_BIDDERS_KNOWN: usize = 200_000;
+/// Bytes of a node's name: part of a Postgres connection's name, which holds 63.
+pub const NODE_NAME_BYTES_MAX: usize = 24;
+/// Shards of a new cluster: many for each node, so that load moves in small shares; fixed ever after.
+pub const SHARDS: u32 = 1_024;
 /// Auction actors awake at a time. Full → a bid on a sleeping auction is `overloaded`; idle ones sleep within a minute.
 pub const AUCTIONS_AWAKE_MAX: usize = 100_000;
 /// An auction without a command for this long goes to sleep.
@@ -104,5 +132,7 @@ pub const STOP_WITHIN: Span = Span::from_secs(10);
 const _: () = assert!(BIDS_IN_FLIGHT_PER_AUCTION <= BIDS_IN_FLIGHT_PER_NODE, "one auction cannot hold more than all");
 const _: () = assert!(OUTBOX_MAX > BIDS_IN_FLIGHT_PER_NODE, "closing events find a place beside all bids");
 const _: () = assert!(REPLAY_EVENTS_MAX >= PAGE_ITEMS_MAX, "a replay covers at least a page");
+const _: () = assert!(STORE_LOCK.0 < STORE_READ.0, "a takeover hears of a lock before its statement is ended");
+const _: () = assert!(STORE_RECONNECT_MIN.0 <= STORE_RECONNECT_MAX.0, "pauses grow");
 const _: () = assert!(PAGE_ITEMS_DEFAULT <= PAGE_ITEMS_MAX, "the default page fits");
 const _: () = assert!(PASSWORD_CHARS_MIN < PASSWORD_CHARS_MAX, "some password is acceptable");

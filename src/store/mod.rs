@@ -5,6 +5,8 @@
 //! what a method reported as done is on stable storage, and what it reported as failed with
 //! [`StoreError::Unavailable`] left no trace.
 
+pub mod ownership;
+pub mod postgres;
 pub mod write_behind;
 
 use std::sync::Arc;

@@ -1,0 +1,3 @@
+//! Tests of the rooms together, as one binary.
+
+mod postgres;
