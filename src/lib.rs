@@ -1,17 +1,19 @@
 #![doc = include_str!("ARCHITECTURE.md")]
 
-pub mod domain;
-pub mod protocol;
-pub mod auction;
-pub mod store;
-pub mod bus;
-pub mod session;
+rust_i18n::i18n!("src/web/texts", fallback = "en");
+
 pub mod account;
-pub mod http;
-pub mod web;
 pub mod app;
+pub mod auction;
+pub mod bus;
 pub mod cli;
 pub mod clock;
+pub mod domain;
+pub mod http;
 pub mod limits;
+pub mod protocol;
+pub mod session;
 pub mod settings;
+pub mod store;
 pub mod telemetry;
+pub mod web;

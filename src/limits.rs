@@ -2,6 +2,8 @@
 //!
 //! Bounds that an operator may want to move are settings (`config/default.toml`); these are the rest.
 
+use std::time::Duration;
+
 use crate::domain::Span;
 
 /// Bids of one auction that are decided but not yet answered, or wait to be decided. Full → `overloaded`.
@@ -18,30 +20,48 @@ pub const REJECTIONS_QUEUED_MAX: usize = 16_384;
 pub const STORE_JOBS_MAX: usize = 1_024;
 /// Connections that read beside the embedded store's writer.
 pub const STORE_READERS: usize = 4;
-/// Connections to Postgres that read, and write what is no bid. All busy → the caller waits up to [`STORE_READ`].
-pub const STORE_CONNECTIONS: usize = 8;
+/// Reads that wait for a reader of the embedded store. Full → the caller waits.
+pub const STORE_READS_MAX: usize = 1_024;
+/// How long one of the embedded store's connections waits for another's file lock before it fails. Writer and readers do not
+/// block each other; only a schema change or a recovery after a crash does.
+pub const STORE_BUSY: Duration = Duration::from_secs(5);
+/// Times, 100 ms apart, that `gavel migrate` tries for the database while another migration holds it. Then it is refused.
+pub const STORE_MIGRATE_LOCK_TRIES: u32 = 50;
+/// Pages (4 KiB) of the write-ahead log before it is folded into the database file: 16 MiB. Less folds hot pages too often,
+/// more makes each fold a longer pause.
+pub const STORE_WAL_PAGES: i64 = 4_000;
+/// KiB of pages that the embedded store's writer keeps in memory.
+pub const STORE_WRITER_CACHE_KIB: i64 = 65_536;
+/// Prepared statements that a connection keeps; more than this program has.
+pub const STORE_STATEMENTS: usize = 64;
+/// Rows that the auditor reads at a time.
+pub const AUDIT_PAGE: u32 = 1_000;
+/// Faults that the auditor keeps word for word; the rest are only counted.
+pub const AUDIT_FAULTS_MAX: usize = 1_000;
+/// Connections to Postgres that read, and write what is no bid. All busy → the caller waits up to [`POSTGRES_READ`].
+pub const POSTGRES_CONNECTIONS: usize = 8;
 /// Connections to Postgres for nodes and shards, apart from the readers so that a renewal never waits for a page.
-pub const STORE_OWNER_CONNECTIONS: usize = 2;
+pub const POSTGRES_OWNER_CONNECTIONS: usize = 2;
 /// Commits that wait for the connection to Postgres; the committer has one in flight. Full → the caller waits.
-pub const STORE_COMMITS_MAX: usize = 64;
+pub const POSTGRES_COMMITS_MAX: usize = 64;
 /// Time to connect to Postgres. Longer → unavailable.
-pub const STORE_CONNECT: Span = Span::from_secs(2);
+pub const POSTGRES_CONNECT: Span = Span::from_secs(2);
 /// Time that a statement on Postgres other than a commit may take. Longer → the server ends it.
-pub const STORE_READ: Span = Span::from_secs(5);
+pub const POSTGRES_READ: Span = Span::from_secs(5);
 /// Time that a takeover waits for a shard's row. Longer → the old owner's connections are ended, and again.
-pub const STORE_LOCK: Span = Span::from_millis(500);
+pub const POSTGRES_LOCK: Span = Span::from_millis(500);
 /// How often a takeover tries for a lock before it is unavailable.
-pub const STORE_LOCK_TRIES: u32 = 5;
+pub const POSTGRES_LOCK_TRIES: u32 = 5;
 /// Data to Postgres that stays unacknowledged for this long means that the connection is dead (`TCP_USER_TIMEOUT`).
-pub const STORE_SILENCE: Span = Span::from_secs(5);
+pub const POSTGRES_SILENCE: Span = Span::from_secs(5);
 /// An idle connection to Postgres is probed after this long, and again; three probes unanswered → dead.
-pub const STORE_KEEPALIVE: Span = Span::from_secs(1);
-/// Pause after a failed connection attempt of the committing connection; doubles up to [`STORE_RECONNECT_MAX`].
-pub const STORE_RECONNECT_MIN: Span = Span::from_millis(20);
-/// See [`STORE_RECONNECT_MIN`]: bids are accepted again within this after Postgres is back.
-pub const STORE_RECONNECT_MAX: Span = Span::from_millis(500);
+pub const POSTGRES_KEEPALIVE: Span = Span::from_secs(1);
+/// Pause after a failed connection attempt of the committing connection; doubles up to [`POSTGRES_RECONNECT_MAX`].
+pub const POSTGRES_RECONNECT_MIN: Span = Span::from_millis(20);
+/// See [`POSTGRES_RECONNECT_MIN`]: bids are accepted again within this after Postgres is back.
+pub const POSTGRES_RECONNECT_MAX: Span = Span::from_millis(500);
 /// Pairs (auction, bidder) known to be stored (some 50 bytes each); of others it is sent once more that they bid there.
-pub const STORE_BIDDERS_KNOWN: usize = 200_000;
+pub const POSTGRES_BIDDERS_KNOWN: usize = 200_000;
 /// Bytes of a node's name: part of a Postgres connection's name, which holds 63.
 pub const NODE_NAME_BYTES_MAX: usize = 24;
 /// Shards of a new cluster: many for each node, so that load moves in small shares; fixed ever after.
@@ -89,6 +109,12 @@ pub const IMAGE_BYTES_MAX: usize = 5 * 1_024 * 1_024;
 pub const IMAGE_SIDE_MAX: u32 = 8_000;
 /// Pixels along the longer side of a stored picture; larger ones are scaled down.
 pub const IMAGE_STORED_SIDE_MAX: u32 = 1_600;
+/// Uploads read or waiting to be decoded: each may hold [`IMAGE_BYTES_MAX`]. Full → 503 `overloaded`.
+pub const UPLOADS_AT_ONCE: usize = 32;
+/// An upload that has not arrived after this long is given up: → 422 `invalid`.
+pub const UPLOAD_WITHIN: Span = Span::from_secs(60);
+/// Bytes that decoding one picture may allocate. More → 422 `invalid`.
+pub const IMAGE_DECODE_BYTES_MAX: u64 = 256 * 1_024 * 1_024;
 /// Uploads decoded at a time: each may hold 200 MB. Full → waits.
 pub const IMAGES_DECODED_AT_ONCE: usize = 2;
 /// Passwords hashed at a time: each takes 19 MiB and tens of milliseconds. Full → waits.
@@ -101,8 +127,21 @@ pub const TOKENS_PER_USER_MAX: u32 = 50;
 pub const TOKEN_LIFE: Span = Span::from_secs(30 * 24 * 3_600);
 /// Sign-ins held in memory; the least used are looked up again.
 pub const TOKENS_CACHED_MAX: usize = 100_000;
+/// A sign-in held in memory is looked up again after this long: bounds how long one lives on that the
+/// store let go as a user's oldest.
+pub const TOKEN_RECHECK: Span = Span::from_secs(60);
+/// Users and addresses that a rate is remembered for before the ones at rest are looked for and forgotten.
+pub const LIMITER_KEYS_UNSWEPT_MAX: usize = 10_000;
+/// Rate checks between two looks whether there are that many.
+pub const LIMITER_CHECKS_BETWEEN_SWEEPS: u32 = 1_024;
 /// Items on one page of a list; more in `limit` → 422 `invalid`.
 pub const PAGE_ITEMS_MAX: u32 = 1_000;
+/// Bids, and auctions watched or won, that a user's own page shows: the newest ones.
+pub const OWN_ITEMS_MAX: u32 = 200;
+/// How far back an auction may be said to start: forgives a client's clock.
+pub const START_PAST_MAX: Span = Span::from_secs(300);
+/// How long the readiness check waits for the store.
+pub const READY_WITHIN: Span = Span::from_secs(2);
 /// Items on one page when `limit` is not given.
 pub const PAGE_ITEMS_DEFAULT: u32 = 50;
 
@@ -124,6 +163,45 @@ pub const BIDS_IN_FLIGHT_PER_SESSION: usize = 256;
 pub const HUB_QUEUE_MAX: usize = 16_384;
 /// The kernel's send buffer of a connection: bounds what a stuck reader holds.
 pub const SOCKET_SEND_BUFFER_BYTES: usize = 64 * 1_024;
+/// How long the kernel lets a peer take nothing before it ends the connection: later than
+/// [`SESSION_STUCK`], so that the hub sees and counts it first.
+pub const PEER_STUCK: Span = Span::from_secs(20);
+/// Time between two pings to a WebSocket client.
+pub const PING_EVERY: Span = Span::from_secs(20);
+/// A WebSocket client that sent nothing, not even a pong, for this long is cut off.
+pub const SILENCE_MAX: Span = Span::from_secs(60);
+/// Frames of a WebSocket client that made no sense. More → close code 1008.
+pub const INVALID_FRAMES_MAX: u32 = 100;
+/// Bytes a session hands to its socket in one write: bounds what waits behind a full socket. The rest goes with the next.
+pub const SEND_BYTES_AT_ONCE: usize = 16 * 1_024;
+/// Frames that may wait for a session when a tick is due. More → this session skips the tick.
+pub const TICK_BACKLOG_FRAMES: usize = 8;
+/// Events of an auction that a hub keeps for sessions that come back. Older → read from the history.
+pub const RECENT_EVENTS_PER_AUCTION: usize = 1_024;
+/// Events of an auction that came before an earlier one. Full → dropped, and read with the gap.
+pub const EVENTS_AHEAD_MAX: usize = 1_024;
+/// Events in one read for a session that catches up: fits its queue.
+pub const CATCH_UP_EVENTS_PER_READ: u32 = 128;
+/// Events in one read that fills a gap.
+pub const GAP_EVENTS_PER_READ: u32 = 1_000;
+/// Age up to which a snapshot serves further sessions.
+pub const SNAPSHOT_FRESH: Span = Span::from_secs(1);
+/// Events that may follow a shared snapshot. More → it is read anew.
+pub const SNAPSHOT_EVENTS_BEHIND_MAX: usize = 128;
+/// Reads of the history that one hub has under way. Full → they wait.
+pub const HISTORY_READS_AT_ONCE: usize = 16;
+/// Reads of the history that wait. Full → tried again at the next tick.
+pub const HISTORY_READS_WAITING_MAX: usize = 4_096;
+/// Orders (ticks, sign-outs, shutdown) that wait for one hub. Full → a tick is skipped; a sign-out ends every signed-in session there.
+pub const HUB_ORDERS_MAX: usize = 1_024;
+/// Sign-outs a hub remembers, for a session that was still being set up. The oldest go first.
+pub const SIGN_OUTS_REMEMBERED: usize = 1_024;
+/// Publications a hub hands out before it lets its sessions send.
+pub const EVENTS_PER_TURN: usize = 64;
+/// Sessions a hub gives their tick before it lets them send.
+pub const SESSIONS_PER_TURN: usize = 512;
+/// On shutdown, a session waits this long for the answers to its bids.
+pub const RECEIPTS_AWAITED: Span = Span::from_secs(3);
 /// Time between two ticks of the server clock.
 pub const TICK: Span = Span::from_secs(1);
 /// Time that a graceful stop may take.
@@ -132,7 +210,11 @@ pub const STOP_WITHIN: Span = Span::from_secs(10);
 const _: () = assert!(BIDS_IN_FLIGHT_PER_AUCTION <= BIDS_IN_FLIGHT_PER_NODE, "one auction cannot hold more than all");
 const _: () = assert!(OUTBOX_MAX > BIDS_IN_FLIGHT_PER_NODE, "closing events find a place beside all bids");
 const _: () = assert!(REPLAY_EVENTS_MAX >= PAGE_ITEMS_MAX, "a replay covers at least a page");
-const _: () = assert!(STORE_LOCK.0 < STORE_READ.0, "a takeover hears of a lock before its statement is ended");
-const _: () = assert!(STORE_RECONNECT_MIN.0 <= STORE_RECONNECT_MAX.0, "pauses grow");
+const _: () = assert!(POSTGRES_LOCK.0 < POSTGRES_READ.0, "a takeover hears of a lock before its statement is ended");
+const _: () = assert!(POSTGRES_RECONNECT_MIN.0 <= POSTGRES_RECONNECT_MAX.0, "pauses grow");
 const _: () = assert!(PAGE_ITEMS_DEFAULT <= PAGE_ITEMS_MAX, "the default page fits");
+const _: () =
+    assert!((CATCH_UP_EVENTS_PER_READ as usize) < SESSION_QUEUE_FRAMES, "a read for a session fits its queue");
+const _: () = assert!(EVENTS_PER_TURN < SESSION_QUEUE_FRAMES, "one turn does not fill an empty queue");
+const _: () = assert!(SNAPSHOT_EVENTS_BEHIND_MAX <= RECENT_EVENTS_PER_AUCTION, "what follows a snapshot is at hand");
 const _: () = assert!(PASSWORD_CHARS_MIN < PASSWORD_CHARS_MAX, "some password is acceptable");

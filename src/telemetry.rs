@@ -7,8 +7,7 @@ use tracing_subscriber::EnvFilter;
 const SECONDS: [f64; 17] =
     [1e-6, 5e-6, 2e-5, 1e-4, 2.5e-4, 5e-4, 1e-3, 2.5e-3, 5e-3, 1e-2, 2.5e-2, 5e-2, 0.1, 0.25, 0.5, 1.0, 5.0];
 /// Upper bounds of batch sizes, rows.
-const ROWS: [f64; 13] =
-    [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1_024.0, 2_048.0, 4_096.0];
+const ROWS: [f64; 13] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1_024.0, 2_048.0, 4_096.0];
 
 /// Starts logging to stderr under `filter`, which the settings have checked.
 pub fn init_log(filter: &str) {
@@ -40,7 +39,11 @@ fn describe() {
     describe_gauge!("gavel_auctions_awake", "Auctions that have an actor");
     describe_counter!("gavel_auctions_closed_total", "Auctions closed");
     describe_gauge!("gavel_committer_queue_depth", "Decided entries that wait for the next commit");
-    describe_gauge!("gavel_committer_oldest_age_seconds", Unit::Seconds, "Age of the oldest entry of the batch under way");
+    describe_gauge!(
+        "gavel_committer_oldest_age_seconds",
+        Unit::Seconds,
+        "Age of the oldest entry of the batch under way"
+    );
     describe_histogram!("gavel_commit_batch_rows", "Events and rejections of one commit");
     describe_histogram!("gavel_commit_seconds", Unit::Seconds, "Time of one commit");
     describe_counter!("gavel_commit_failures_total", "Commits or parts of commits that were not written");

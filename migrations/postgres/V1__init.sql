@@ -37,6 +37,7 @@ CREATE TABLE users (
 -- Sign-ins: the SHA-256 of each token, never the token.
 CREATE TABLE tokens (
     hash bytea PRIMARY KEY,
+    id bigint GENERATED ALWAYS AS IDENTITY,
     user_id bigint NOT NULL REFERENCES users (id),
     created_us bigint NOT NULL,
     expires_us bigint NOT NULL
@@ -113,10 +114,12 @@ ALTER TABLE bid_runs
     ALTER messages SET STORAGE EXTERNAL;
 
 -- Refused bids, remembered under their bid_id, in runs as well. told is what their bidder was told, as JSON.
--- When an id is refused twice the earlier one (by run, then by place) counts.
+-- The first answer to an id counts: a rejection does not when an earlier one (by run, then by place) has the id, or
+-- a bid accepted up to after_seq, where the auction stood when the run was written.
 CREATE TABLE rejection_runs (
     auction_id bigint NOT NULL,
     id bigint GENERATED ALWAYS AS IDENTITY,
+    after_seq bigint NOT NULL,
     at_us bigint[] NOT NULL,
     bid_ids uuid[] NOT NULL,
     bidder_ids bigint[] NOT NULL,

@@ -1,11 +1,22 @@
 //! Users, their passwords and sign-ins, and the rate limits on what they do.
+//!
+//! [`service`](Accounts) is the way in; [`fields`] says what people may type, `password` hashes
+//! within a bound, `tokens` remembers who is signed in, [`limiter`](Limiter) counts. This room must
+//! never log or keep a password or a token, and knows neither HTTP nor SQL.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use crate::clock::Clock;
 use crate::domain::{Bidder, Timestamp, UserId};
-use crate::store::{Store, StoreError, TokenHash};
+use crate::store::{StoreError, StoredUser, TokenHash};
+
+pub mod fields;
+mod limiter;
+mod password;
+mod service;
+mod tokens;
+
+pub use limiter::{Limited, Limiter, Who};
+pub use service::Accounts;
 
 /// A user as the server knows them after sign-in.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,6 +34,12 @@ impl User {
     }
 }
 
+impl From<StoredUser> for User {
+    fn from(stored: StoredUser) -> Self {
+        Self { id: stored.id, email: stored.email, nick: stored.nick }
+    }
+}
+
 /// A valid sign-in: who, by which token, until when.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SignedIn {
@@ -32,11 +49,21 @@ pub struct SignedIn {
 }
 
 /// A token as it is handed out, once.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Issued {
     pub token: String,
     pub expires_at: Timestamp,
     pub user: User,
+}
+
+/// Without the token, so that it cannot slip into a log.
+impl std::fmt::Debug for Issued {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("Issued")
+            .field("expires_at", &self.expires_at)
+            .field("user", &self.user)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Why an account request failed.
@@ -60,68 +87,4 @@ pub enum AccountError {
 /// Told when a sign-in ends before its time, so that its live streams end too.
 pub trait SignOutListener: Send + Sync {
     fn signed_out(&self, token: TokenHash);
-}
-
-/// Sign-up, sign-in, sign-out.
-pub struct Accounts {}
-
-impl Accounts {
-    #[must_use]
-    pub fn new(_store: Arc<dyn Store>, _clock: Arc<Clock>, _on_sign_out: Arc<dyn SignOutListener>) -> Self {
-        Self {}
-    }
-
-    pub async fn sign_up(&self, _email: &str, _nick: &str, _password: &str) -> Result<User, AccountError> {
-        Err(AccountError::Overloaded)
-    }
-
-    pub async fn sign_in(&self, _email: &str, _password: &str) -> Result<Issued, AccountError> {
-        Err(AccountError::Overloaded)
-    }
-
-    /// The sign-in that `token` stands for, if it is valid now. Answers from memory when it can.
-    pub async fn authenticate(&self, _token: &str) -> Result<Option<Arc<SignedIn>>, StoreError> {
-        Ok(None)
-    }
-
-    /// Ends the sign-in and its live streams. Ending it twice is no error.
-    pub async fn sign_out(&self, _token: TokenHash) -> Result<(), StoreError> {
-        Ok(())
-    }
-}
-
-/// What is limited; see `settings::RateLimits`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Limited {
-    Bid,
-    SignIn,
-    SignUp,
-    Write,
-    Read,
-    Stream,
-}
-
-/// Whose rate it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Who {
-    User(UserId),
-    Address(std::net::IpAddr),
-}
-
-/// One limiter for HTTP, SSE and WebSocket.
-pub struct Limiter {}
-
-impl Limiter {
-    #[must_use]
-    pub fn new(_rates: crate::settings::RateLimits) -> Self {
-        Self {}
-    }
-
-    /// Takes one unit of `who`'s allowance.
-    ///
-    /// # Errors
-    /// How long to wait before the next try.
-    pub fn check(&self, _what: Limited, _who: Who) -> Result<(), Duration> {
-        Ok(())
-    }
 }

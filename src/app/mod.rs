@@ -20,10 +20,10 @@ use crate::bus::memory::MemoryBus;
 use crate::clock::Clock;
 use crate::http::{self, Door};
 use crate::limits;
-use crate::session::{self, Hubs};
+use crate::session::{self, Ending, Hubs};
 use crate::settings::{BusUrl, Settings, StoreUrl};
 use crate::store::sqlite::SqliteStore;
-use crate::store::{Ledger as _, Store, StoreError};
+use crate::store::{Store, StoreError};
 use live::{EngineDesk, StoreHistory};
 
 /// Why the server did not start.
@@ -121,6 +121,7 @@ impl Application {
     pub async fn run(self, stop: impl Future<Output = ()>) -> io::Result<()> {
         let Self { server, engine, hubs, store, metrics, .. } = self;
         let handle = server.handle();
+        session::clock::start(&hubs);
         let upkeep = actix_web::rt::spawn(observe(Arc::clone(&engine), metrics));
         let serving = actix_web::rt::spawn(server);
         stop.await;
@@ -137,7 +138,7 @@ impl Application {
 async fn drain(engine: &Engine, hubs: &Hubs, server: &ServerHandle) {
     let within = Duration::from_micros(limits::STOP_WITHIN.0.unsigned_abs());
     engine.stop(within / 2).await;
-    hubs.close_all();
+    hubs.close_all(Ending::Shutdown);
     server.stop(true).await;
 }
 
@@ -156,9 +157,8 @@ fn listen(settings: &Settings, door: web::Data<Door>, hubs: web::Data<Hubs>) -> 
     let failed = |source| StartError::Listen { address, source };
     let listener = TcpListener::bind(address).map_err(failed)?;
     let url = format!("http://{}", listener.local_addr().map_err(failed)?);
-    let app = move || {
-        App::new().app_data(web::Data::clone(&door)).app_data(web::Data::clone(&hubs)).configure(http::routes)
-    };
+    let app =
+        move || App::new().app_data(web::Data::clone(&door)).app_data(web::Data::clone(&hubs)).configure(http::routes);
     let server = HttpServer::new(app)
         .workers(settings.workers)
         .max_connections(limits::SESSIONS_MAX)

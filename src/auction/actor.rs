@@ -56,7 +56,7 @@ pub(super) struct AuctionActor {
 #[derive(Message)]
 #[rtype(result = "()")]
 pub(super) struct Bid {
-    pub(super) bid: PlaceBid,
+    pub(super) placed: PlaceBid,
     pub(super) read_at: Timestamp,
     pub(super) reply: Reply,
 }
@@ -315,10 +315,10 @@ impl Actor for AuctionActor {
 impl Handler<Bid> for AuctionActor {
     type Result = ();
 
-    fn handle(&mut self, Bid { bid, read_at, reply }: Bid, _: &mut Context<Self>) {
+    fn handle(&mut self, Bid { placed, read_at, reply }: Bid, _: &mut Context<Self>) {
         self.used_at = read_at;
         let stopwatch = Stopwatch::start();
-        self.decide_bid(bid, read_at, reply);
+        self.decide_bid(placed, read_at, reply);
         self.shared.metrics.decision_seconds.record(stopwatch.elapsed());
     }
 }

@@ -126,7 +126,7 @@ impl Engine {
                 Entry::In(permit) => {
                     let (reply, answer) = reply(permit, node_permit);
                     #[allow(clippy::disallowed_methods, reason = "bounded by the permits in the reply")]
-                    handle.addr.do_send(Bid { bid, read_at, reply });
+                    handle.addr.do_send(Bid { placed: bid, read_at, reply });
                     let within = Duration::from_micros(limits::ANSWER_WITHIN.0.unsigned_abs());
                     return match actix::clock::timeout(within, answer).await {
                         Ok(Ok(answer)) => answer,

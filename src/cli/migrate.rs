@@ -9,8 +9,8 @@ use crate::store::sqlite;
 pub(super) fn run(settings: &Settings) -> ExitCode {
     let StoreUrl::Sqlite(path) = &settings.store;
     match sqlite::migrate(path) {
-        Ok(()) => {
-            say("the store has the newest schema");
+        Ok(version) => {
+            say(format_args!("the store has schema version {version}, the newest"));
             ExitCode::SUCCESS
         }
         Err(error) => {

@@ -12,7 +12,11 @@ mod ids;
 mod money;
 mod rejection;
 mod rules;
+#[cfg(test)]
+mod table_tests;
 mod time;
+#[cfg(test)]
+mod twin_tests;
 
 pub use auction::{Auction, Head, Outcome, Terms, Top};
 pub use command::{Command, PlaceBid};

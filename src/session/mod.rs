@@ -1,13 +1,51 @@
 //! The clients of this node: their live connections and what feeds them.
 //!
 //! One [`hub`] a worker thread; one session actor a connection ([`websocket`], [`sse`]); a bounded
-//! [`queue`] between both; [`catch_up`] for what a session missed; [`clock`] for the ticks. This room
+//! [`queue`] between both; `catch_up` for what a session missed; [`clock`] for the ticks. This room
 //! knows neither who owns an auction nor how it is stored: it asks through the traits below.
+//!
+//! The way of an event: [`Hubs`] puts it into each hub's bounded inbox; the hub checks its seq against
+//! the auction's `feed`, which keeps the newest ones encoded; each `member` that is up to date gets
+//! the shared bytes into its queue; the session actor empties the queue in one write. Whoever is not up
+//! to date is brought forward by `member` alone, whatever the reason: new, back again, or too slow.
 
 use async_trait::async_trait;
 
 use crate::bus::Publication;
 use crate::domain::{AuctionId, Bidder, Epoch, Seq};
+
+mod catch_up;
+mod channel;
+pub mod clock;
+mod ending;
+mod feed;
+mod frame_guard;
+mod frames;
+pub mod hub;
+mod hubs;
+mod inbox;
+mod member;
+mod meters;
+mod position;
+pub mod queue;
+mod requests;
+mod roster;
+mod round;
+mod seats;
+mod shared;
+pub mod sse;
+mod tune;
+pub mod websocket;
+
+#[cfg(test)]
+mod tests;
+
+pub use ending::Ending;
+pub use hubs::Hubs;
+pub use meters::describe;
+pub use position::{EventId, Position};
+pub use seats::{Kind, Refused};
+pub use tune::tune_connection;
 
 /// The state of an auction, ready to be sent as a `snapshot`.
 #[derive(Debug, Clone)]
@@ -27,6 +65,9 @@ pub struct Snapshot {
 pub struct HistoryUnavailable;
 
 /// Where sessions read what they missed. `app` plugs it in.
+///
+/// An event is in the history before it is published: a read that starts after an event was
+/// delivered finds it.
 #[async_trait]
 pub trait History: Send + Sync {
     /// The auction as it stands; `None` when there is no such auction.

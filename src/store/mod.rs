@@ -5,8 +5,10 @@
 //! what a method reported as done is on stable storage, and what it reported as failed with
 //! [`StoreError::Unavailable`] left no trace.
 
+pub mod audit;
 pub mod ownership;
 pub mod postgres;
+pub mod sqlite;
 pub mod write_behind;
 
 use std::sync::Arc;
@@ -117,7 +119,7 @@ pub trait Ledger: Send + Sync {
     ///
     /// Events, the auction's head, rejections and, with an [`EventKind::Closed`], the settlement
     /// (winner, price, seller) are one unit. Returns one [`Written`] for each batch, in order.
-    /// A rejection whose `bid_id` is remembered already is skipped.
+    /// A rejection whose `bid_id` is remembered already is skipped: the first answer stands.
     async fn commit(&self, batches: Vec<AuctionBatch>) -> Result<Vec<Written>, StoreError>;
 
     /// Every `bid_id` of the auction that has an answer, in no order.
@@ -130,6 +132,18 @@ pub trait Ledger: Send + Sync {
     async fn events_after(&self, auction_id: AuctionId, after: Seq, limit: u32)
     -> Result<Vec<StoredEvent>, StoreError>;
 
+    /// Up to `limit` rejections, each with its place, strictly after `after`; every one comes once. For the auditor.
+    async fn rejections_after(
+        &self,
+        auction_id: AuctionId,
+        after: Option<RejectionCursor>,
+        limit: u32,
+    ) -> Result<Vec<(RejectionCursor, RejectedBid)>, StoreError>;
+
+    /// Up to `limit` `bid_id`s that were accepted more than once, or both accepted and rejected: none, unless
+    /// the data is damaged. For the auditor.
+    async fn answered_twice(&self, auction_id: AuctionId, limit: u32) -> Result<Vec<BidId>, StoreError>;
+
     /// Up to `limit` auctions that are not closed, soonest closing instant first, strictly after
     /// `after` in the order (closing instant, id).
     async fn open_deadlines(
@@ -137,6 +151,13 @@ pub trait Ledger: Send + Sync {
         after: Option<(Timestamp, AuctionId)>,
         limit: u32,
     ) -> Result<Vec<(Timestamp, AuctionId)>, StoreError>;
+}
+
+/// A place among an auction's rejections. Opaque: it comes from the store and goes back to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RejectionCursor {
+    pub(crate) shelf: i64,
+    pub(crate) bid_id: BidId,
 }
 
 /// Which auctions a list shows.
@@ -194,7 +215,7 @@ pub trait Catalog: Send + Sync {
     async fn won_by(&self, user: UserId, limit: u32) -> Result<Vec<StoredAuction>, StoreError>;
     /// Auctions the user watches, soonest closing first.
     async fn watched_by(&self, user: UserId, limit: u32) -> Result<Vec<StoredAuction>, StoreError>;
-    /// Starts or stops watching; doing either twice is no error.
+    /// Starts or stops watching; doing either twice is no error. Watching an auction that is not there does nothing.
     async fn set_watched(&self, user: UserId, auction: AuctionId, watched: bool) -> Result<(), StoreError>;
 }
 

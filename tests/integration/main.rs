@@ -1,3 +1,23 @@
-//! Tests of the rooms together, as one binary.
+//! Black-box tests: the real binary, spoken to as clients and operators do, checked against the public contract.
+//!
+//! The exceptions are `contract`, `engine` and `postgres`: they take a store, a bus or the engine from the library.
+//!
+//! Each test has a server, a data folder and a port of its own. Nothing here knows how the server is built, sleeps in
+//! place of an event that can be awaited, or tries again until it passes.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+#![allow(clippy::disallowed_methods, reason = "tests measure the server from outside, by their own clock")]
+#![allow(clippy::print_stderr, reason = "measured figures and the log of a failed server go to the test's output")]
 
+mod api;
+mod cli;
+mod closing;
+mod contract;
+mod engine;
+mod faults;
+mod fuzz;
+mod harness;
+mod kill;
 mod postgres;
+mod race;
+mod streams;
+mod watchers;

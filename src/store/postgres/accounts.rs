@@ -41,8 +41,8 @@ impl Accounts for PostgresStore {
     ) -> Result<(), StoreError> {
         // The deletion does not see the new row, so it leaves room for it.
         let sql = "WITH made AS (INSERT INTO tokens (hash, user_id, created_us, expires_us) VALUES ($1, $2, $3, $4)) \
-                   DELETE FROM tokens WHERE hash IN (SELECT hash FROM tokens WHERE user_id = $2 \
-                   ORDER BY created_us DESC, hash OFFSET $5)";
+                   DELETE FROM tokens WHERE user_id = $2 AND (expires_us <= $3 OR id IN (SELECT id FROM tokens \
+                   WHERE user_id = $2 ORDER BY created_us DESC, id DESC OFFSET $5))";
         let kept = i64::from(limits::TOKENS_PER_USER_MAX) - 1;
         self.write(sql, &[&&hash[..], &user.0, &at.0, &expires_at.0, &kept]).await.map(drop)
     }

@@ -7,9 +7,7 @@ use tokio_postgres::types::ToSql;
 use super::PostgresStore;
 use super::rows::{self, AUCTION, Cells, damaged};
 use crate::domain::{AuctionId, Head, Seq, Timestamp, UserId};
-use crate::store::{
-    Catalog, ListQuery, NewAuction, OwnBid, Settlement, StateFilter, StoreError, StoredAuction,
-};
+use crate::store::{Catalog, ListQuery, NewAuction, OwnBid, Settlement, StateFilter, StoreError, StoredAuction};
 
 /// Auctions looked through at a time for a user's bids.
 const AUCTIONS_A_LOOK: usize = 64;
@@ -83,7 +81,8 @@ impl Catalog for PostgresStore {
     }
 
     async fn settlement(&self, id: AuctionId) -> Result<Option<Settlement>, StoreError> {
-        let sql = "SELECT auction_id, seller_id, winner_id, winner_amount, at_us FROM settlements WHERE auction_id = $1";
+        let sql =
+            "SELECT auction_id, seller_id, winner_id, winner_amount, at_us FROM settlements WHERE auction_id = $1";
         self.read_one(sql, &[&id.0]).await?.map(|row| settlement(&row)).transpose()
     }
 
@@ -119,7 +118,7 @@ impl Catalog for PostgresStore {
 
     async fn set_watched(&self, user: UserId, auction: AuctionId, watched: bool) -> Result<(), StoreError> {
         let sql = if watched {
-            "INSERT INTO watches (user_id, auction_id) VALUES ($1, $2) ON CONFLICT DO NOTHING"
+            "INSERT INTO watches (user_id, auction_id) SELECT $1, id FROM auctions WHERE id = $2 ON CONFLICT DO NOTHING"
         } else {
             "DELETE FROM watches WHERE user_id = $1 AND auction_id = $2"
         };

@@ -22,7 +22,7 @@ pub(super) enum Role {
     Commit,
     /// Reads, and writes of users, auctions and pictures.
     Pool,
-    /// Moves nodes and shards. Waits for no lock longer than [`limits::STORE_LOCK`].
+    /// Moves nodes and shards. Waits for no lock longer than [`limits::POSTGRES_LOCK`].
     Owner,
     /// Brings the schema up to date.
     Migrate,
@@ -45,28 +45,28 @@ pub(super) fn config(settings: &PostgresSettings, role: Role) -> Result<Config, 
              -c enable_mergejoin=off"
                 .to_owned(),
         ),
-        Role::Pool => ("pool", format!("-c statement_timeout={}", millis(limits::STORE_READ))),
+        Role::Pool => ("pool", format!("-c statement_timeout={}", millis(limits::POSTGRES_READ))),
         Role::Owner => (
             "owner",
             format!(
                 "-c statement_timeout={} -c lock_timeout={}",
-                millis(limits::STORE_READ),
-                millis(limits::STORE_LOCK)
+                millis(limits::POSTGRES_READ),
+                millis(limits::POSTGRES_LOCK)
             ),
         ),
         Role::Migrate => ("migrate", "-c statement_timeout=0".to_owned()),
     };
     let given = config.get_options().unwrap_or_default();
-    let idle = millis(limits::STORE_READ);
+    let idle = millis(limits::POSTGRES_READ);
     let options = format!("{given} {options} -c idle_in_transaction_session_timeout={idle}");
     config
         .application_name(format!("{}{name}", name_prefix(&settings.node, settings.incarnation)))
         .options(options.trim())
-        .connect_timeout(duration(limits::STORE_CONNECT))
-        .tcp_user_timeout(duration(limits::STORE_SILENCE))
+        .connect_timeout(duration(limits::POSTGRES_CONNECT))
+        .tcp_user_timeout(duration(limits::POSTGRES_SILENCE))
         .keepalives(true)
-        .keepalives_idle(duration(limits::STORE_KEEPALIVE))
-        .keepalives_interval(duration(limits::STORE_KEEPALIVE))
+        .keepalives_idle(duration(limits::POSTGRES_KEEPALIVE))
+        .keepalives_interval(duration(limits::POSTGRES_KEEPALIVE))
         .keepalives_retries(3);
     if role != Role::Migrate {
         config.target_session_attrs(TargetSessionAttrs::ReadWrite);
@@ -97,16 +97,16 @@ pub(super) async fn connect(config: &Config) -> Result<Connected, tokio_postgres
 /// Readers learn of a dead connection by using it; those that move shards pay a round trip to know before.
 pub(super) fn pool(config: Config, role: Role, io: &IoThread) -> Result<Pool, OpenError> {
     let (connections, recycling_method) = match role {
-        Role::Owner => (limits::STORE_OWNER_CONNECTIONS, RecyclingMethod::Verified),
-        Role::Pool | Role::Commit | Role::Migrate => (limits::STORE_CONNECTIONS, RecyclingMethod::Fast),
+        Role::Owner => (limits::POSTGRES_OWNER_CONNECTIONS, RecyclingMethod::Verified),
+        Role::Pool | Role::Commit | Role::Migrate => (limits::POSTGRES_CONNECTIONS, RecyclingMethod::Fast),
     };
     let recycling = ManagerConfig { recycling_method };
     let manager = Manager::from_connect(config, OnThread(io.handle.clone()), recycling);
     Pool::builder(manager)
         .max_size(connections)
-        .wait_timeout(Some(duration(limits::STORE_READ)))
-        .create_timeout(Some(duration(limits::STORE_CONNECT)))
-        .recycle_timeout(Some(duration(limits::STORE_CONNECT)))
+        .wait_timeout(Some(duration(limits::POSTGRES_READ)))
+        .create_timeout(Some(duration(limits::POSTGRES_CONNECT)))
+        .recycle_timeout(Some(duration(limits::POSTGRES_CONNECT)))
         .runtime(Runtime::Tokio1)
         .build()
         .map_err(|error| OpenError::Pool(error.to_string()))
@@ -163,4 +163,32 @@ pub(super) fn duration(span: Span) -> Duration {
 
 fn millis(span: Span) -> i64 {
     span.0 / 1_000
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_longest_name_of_a_connection_is_not_cut_off() {
+        let node = "n".repeat(limits::NODE_NAME_BYTES_MAX);
+        for role in ["commit", "pool", "owner", "migrate"] {
+            // The server keeps 63 bytes.
+            assert!(name_prefix(&node, -1).len() + role.len() <= 63, "{role}");
+        }
+    }
+
+    #[test]
+    fn what_the_url_asks_of_the_session_is_kept() {
+        let settings = PostgresSettings {
+            url: "postgres://gavel@10.0.0.1/gavel?options=-c%20work_mem%3D8MB".to_owned(),
+            node: "a".to_owned(),
+            incarnation: 255,
+            shards: 1,
+        };
+        let config = config(&settings, Role::Commit).unwrap();
+        assert_eq!(config.get_application_name(), Some("gavel/a/ff/commit"));
+        let options = config.get_options().unwrap();
+        assert!(options.starts_with("-c work_mem=8MB -c statement_timeout=0 "), "{options}");
+    }
 }

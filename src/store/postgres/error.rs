@@ -16,10 +16,9 @@ pub(super) fn unavailable(error: tokio_postgres::Error) -> StoreError {
 pub(super) fn no_connection(error: PoolError) -> StoreError {
     match error {
         PoolError::Backend(error) => unavailable(error),
-        PoolError::Timeout(_)
-        | PoolError::Closed
-        | PoolError::NoRuntimeSpecified
-        | PoolError::PostCreateHook(_) => StoreError::Unavailable(error.to_string()),
+        PoolError::Timeout(_) | PoolError::Closed | PoolError::NoRuntimeSpecified | PoolError::PostCreateHook(_) => {
+            StoreError::Unavailable(error.to_string())
+        }
     }
 }
 
@@ -35,9 +34,7 @@ pub(super) fn of_write(error: tokio_postgres::Error) -> StoreError {
 
 /// Whether a lock did not come in time: trying again may help.
 pub(super) fn is_lock_trouble(error: &tokio_postgres::Error) -> bool {
-    error
-        .code()
-        .is_some_and(|code| [SqlState::LOCK_NOT_AVAILABLE, SqlState::T_R_DEADLOCK_DETECTED].contains(code))
+    error.code().is_some_and(|code| [SqlState::LOCK_NOT_AVAILABLE, SqlState::T_R_DEADLOCK_DETECTED].contains(code))
 }
 
 fn is_definite(error: &DbError) -> bool {

@@ -4,9 +4,9 @@
 //! whole answer is awaited. A failed batch is never sent again here: its auctions read back what is really there.
 
 use tokio::sync::{mpsc, oneshot};
-use tokio_postgres::{Config, Statement};
+use tokio_postgres::Config;
 
-use super::commit::{self, KnownBidders};
+use super::commit::{self, KnownBidders, Statements};
 use super::connect::{self, Connected, IoThread};
 use super::{OpenError, error};
 use crate::limits;
@@ -14,13 +14,16 @@ use crate::store::{AuctionBatch, StoreError, Written};
 
 /// Hands batches to the connection.
 pub(super) struct Lane {
-    /// Bounded by [`limits::STORE_COMMITS_MAX`]; full → the caller waits.
+    /// Bounded by [`limits::POSTGRES_COMMITS_MAX`]; full → the caller waits.
     jobs: mpsc::Sender<Job>,
     _io: IoThread,
 }
 
 enum Job {
-    Commit { batches: Vec<AuctionBatch>, reply: oneshot::Sender<Result<Vec<Written>, StoreError>> },
+    Commit {
+        batches: Vec<AuctionBatch>,
+        reply: oneshot::Sender<Result<Vec<Written>, StoreError>>,
+    },
     /// Finish what was taken, take nothing more, then answer.
     Stop(oneshot::Sender<()>),
 }
@@ -28,7 +31,7 @@ enum Job {
 impl Lane {
     /// Starts the thread; it connects by itself, and again whenever it has to.
     pub(super) fn start(config: Config, shards: u32) -> Result<Self, OpenError> {
-        let (jobs, inbox) = mpsc::channel(limits::STORE_COMMITS_MAX);
+        let (jobs, inbox) = mpsc::channel(limits::POSTGRES_COMMITS_MAX);
         let io = IoThread::start("store-commit")?;
         io.handle.spawn(Worker { config, shards, inbox, known: KnownBidders::new() }.run());
         Ok(Self { jobs, _io: io })
@@ -37,7 +40,7 @@ impl Lane {
     /// Commits `batches`. Dropping the future does not stop them.
     pub(super) async fn commit(&self, batches: Vec<AuctionBatch>) -> Result<Vec<Written>, StoreError> {
         let (reply, answer) = oneshot::channel();
-        self.jobs.send(Job::Commit { batches, reply }).await.map_err(|_| closed())?;
+        self.jobs.send(Job::Commit { batches, reply }).await.map_err(|_closed| closed())?;
         answer.await.unwrap_or_else(|_| Err(StoreError::OutcomeUnknown("the committer's thread is gone".to_owned())))
     }
 
@@ -64,14 +67,14 @@ struct Worker {
 
 struct Link {
     connected: Connected,
-    statement: Statement,
+    statements: Statements,
 }
 
 impl Link {
     async fn open(config: &Config) -> Result<Self, tokio_postgres::Error> {
         let connected = connect::connect(config).await?;
-        let statement = connected.client.prepare(commit::STATEMENT).await?;
-        Ok(Self { connected, statement })
+        let statements = Statements::prepare(&connected.client).await?;
+        Ok(Self { connected, statements })
     }
 }
 
@@ -99,16 +102,16 @@ impl Worker {
             };
             match job {
                 Job::Commit { batches, reply } => {
-                    let on = (&link.connected.client, &link.statement);
+                    let on = (&link.connected.client, &link.statements);
                     let result = commit::commit(on, self.shards, &mut self.known, &batches).await;
-                    let failed = result.is_err();
+                    // Whatever else is wrong with the connection, such as a plan that no longer fits, ends with it.
+                    let failed = matches!(&result, Err(StoreError::Unavailable(_) | StoreError::OutcomeUnknown(_)));
                     if let Err(error) = &result {
                         tracing::warn!(%error, auctions = batches.len(), "a commit failed");
                     }
                     // The caller may have gone; what was committed stays committed.
                     drop(reply.send(result));
                     if failed {
-                        // Cheaper than finding out what else is wrong with it, such as a plan that no longer fits.
                         return Some(());
                     }
                 }
@@ -119,7 +122,7 @@ impl Worker {
 
     /// A fresh connection, however long it takes; `None` when nobody needs it any more. Who asks meanwhile is told.
     async fn connect(&mut self, stopping: &mut Vec<oneshot::Sender<()>>) -> Option<Link> {
-        let mut pause = connect::duration(limits::STORE_RECONNECT_MIN);
+        let mut pause = connect::duration(limits::POSTGRES_RECONNECT_MIN);
         loop {
             let error = match self.open().await {
                 Ok(link) => return Some(link),
@@ -139,13 +142,13 @@ impl Worker {
                     Job::Stop(done) => self.begin_stop(done, stopping),
                 }
             }
-            pause = (pause * 2).min(connect::duration(limits::STORE_RECONNECT_MAX));
+            pause = (pause * 2).min(connect::duration(limits::POSTGRES_RECONNECT_MAX));
         }
     }
 
     async fn open(&self) -> Result<Link, String> {
         // A server that takes the connection and then says nothing must not hold the lane for ever.
-        let within = connect::duration(limits::STORE_CONNECT) * 2;
+        let within = connect::duration(limits::POSTGRES_CONNECT) * 2;
         match tokio::time::timeout(within, Link::open(&self.config)).await {
             Ok(Ok(link)) => Ok(link),
             Ok(Err(error)) => Err(error::text(&error)),

@@ -9,8 +9,10 @@ use uuid::Uuid;
 
 use super::rows::{self, Cells, Run, damaged};
 use super::{PostgresStore, told};
-use crate::domain::{AuctionId, BidId, Epoch, Event, EventKind, Seq, Timestamp};
-use crate::store::{AuctionBatch, Ledger, RejectedBid, StoreError, StoredAnswer, StoredEvent, Written};
+use crate::domain::{AuctionId, BidId, Bidder, Epoch, Event, EventKind, PlaceBid, Seq, Timestamp, UserId};
+use crate::store::{
+    AuctionBatch, Ledger, RejectedBid, RejectionCursor, StoreError, StoredAnswer, StoredEvent, Written,
+};
 
 /// The runs that hold seqs above $2 up to $3. The one that holds the first of them may begin before it.
 const RUNS: &str = "SELECT first_seq, epoch, at_us, bid_ids, bidder_ids, nicks, amounts, messages FROM bid_runs \
@@ -19,6 +21,20 @@ const RUNS: &str = "SELECT first_seq, epoch, at_us, bid_ids, bidder_ids, nicks, 
 
 const CLOSING: &str = "SELECT seq, epoch, at_us, winner_seq, winner_id, winner_nick, winner_amount, winner_us \
      FROM settlements WHERE auction_id = $1 AND seq = $2";
+
+/// Refused bids behind place $3 of run $2, one by one.
+const REFUSED: &str = "SELECT r.id, b.place, b.at_us, b.bid_id, b.bidder_id, b.nick, b.amount, b.message, b.told \
+     FROM rejection_runs r CROSS JOIN LATERAL \
+     unnest(r.at_us, r.bid_ids, r.bidder_ids, r.nicks, r.amounts, r.messages, r.told) \
+     WITH ORDINALITY AS b (at_us, bid_id, bidder_id, nick, amount, message, told, place) \
+     WHERE r.auction_id = $1 AND r.id >= $2 AND (r.id > $2 OR b.place > $3) ORDER BY r.id, b.place LIMIT $4";
+
+const ANSWERED_TWICE: &str = "WITH accepted AS (SELECT b.bid_id, r.first_seq + b.place - 1 AS seq FROM bid_runs r \
+     CROSS JOIN LATERAL unnest(r.bid_ids) WITH ORDINALITY AS b (bid_id, place) WHERE r.auction_id = $1), \
+     refused AS (SELECT b.bid_id, min(r.after_seq) AS after_seq FROM rejection_runs r \
+     CROSS JOIN LATERAL unnest(r.bid_ids) AS b (bid_id) WHERE r.auction_id = $1 GROUP BY b.bid_id) \
+     SELECT bid_id FROM accepted GROUP BY bid_id HAVING count(*) > 1 \
+     UNION SELECT a.bid_id FROM accepted a JOIN refused f ON f.bid_id = a.bid_id AND a.seq > f.after_seq LIMIT $2";
 
 #[async_trait]
 impl Ledger for PostgresStore {
@@ -39,12 +55,12 @@ impl Ledger for PostgresStore {
     async fn answered(&self, auction_id: AuctionId) -> Result<Vec<BidId>, StoreError> {
         let sql = "SELECT bid_ids FROM bid_runs WHERE auction_id = $1 \
                    UNION ALL SELECT bid_ids FROM rejection_runs WHERE auction_id = $1";
-        let mut ids = HashSet::new();
+        let (mut known, mut ids) = (HashSet::new(), Vec::new());
         for row in self.read(sql, &[&auction_id.0]).await? {
             let run: Vec<Uuid> = Cells::of(&row).take()?;
-            ids.extend(run.into_iter().map(|id| BidId(id.as_u128())));
+            ids.extend(run.into_iter().map(|id| BidId(id.as_u128())).filter(|id| known.insert(*id)));
         }
-        Ok(ids.into_iter().collect())
+        Ok(ids)
     }
 
     async fn answer(&self, auction_id: AuctionId, bid_id: BidId) -> Result<Option<StoredAnswer>, StoreError> {
@@ -82,6 +98,24 @@ impl Ledger for PostgresStore {
         Ok(events)
     }
 
+    async fn rejections_after(
+        &self,
+        auction_id: AuctionId,
+        after: Option<RejectionCursor>,
+        limit: u32,
+    ) -> Result<Vec<(RejectionCursor, RejectedBid)>, StoreError> {
+        // A run is a shelf here, and the place in it the second part of the cursor.
+        let (run, place) = after.map_or((0, 0), |cursor| (cursor.shelf, cursor.bid_id.0));
+        let place = i64::try_from(place).map_err(damaged)?;
+        let found = self.read(REFUSED, &[&auction_id.0, &run, &place, &i64::from(limit)]).await?;
+        found.iter().map(refused).collect()
+    }
+
+    async fn answered_twice(&self, auction_id: AuctionId, limit: u32) -> Result<Vec<BidId>, StoreError> {
+        let found = self.read(ANSWERED_TWICE, &[&auction_id.0, &i64::from(limit)]).await?;
+        found.iter().map(|row| Ok(BidId(Cells::of(row).take::<Uuid>()?.as_u128()))).collect()
+    }
+
     async fn open_deadlines(
         &self,
         after: Option<(Timestamp, AuctionId)>,
@@ -117,6 +151,21 @@ fn add_run(row: &Row, after: i64, last: i64, events: &mut Vec<StoredEvent>) -> R
 fn stored_bid(run: &Run<'_>, place: usize, seq: Seq, epoch: Epoch) -> Result<StoredEvent, StoreError> {
     let (bid, at) = run.bid(place)?;
     Ok(StoredEvent { epoch, event: Arc::new(Event { seq, at, kind: EventKind::Bid(bid) }) })
+}
+
+/// A row of [`REFUSED`].
+fn refused(row: &Row) -> Result<(RejectionCursor, RejectedBid), StoreError> {
+    let mut cells = Cells::of(row);
+    let (shelf, place): (i64, i64) = (cells.take()?, cells.take()?);
+    let cursor = RejectionCursor { shelf, bid_id: BidId(u128::try_from(place).map_err(damaged)?) };
+    let at = cells.at()?;
+    let bid = PlaceBid {
+        bid_id: BidId(cells.take::<Uuid>()?.as_u128()),
+        bidder: Bidder { id: UserId(cells.take()?), nick: cells.text()? },
+        amount: cells.money()?,
+        message: cells.take::<Option<&str>>()?.map(Arc::from),
+    };
+    Ok((cursor, RejectedBid { bid, rejection: told::decode(cells.take()?)?, at }))
 }
 
 /// The first cell of an answer: where in its run it stands, counted from 1.

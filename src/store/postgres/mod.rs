@@ -1,7 +1,7 @@
 //! The cluster's store: Postgres, shared by all nodes.
 //!
-//! In the order of a commit's way: `lane` owns the connection that commits, `commit` sends `commit.sql` with one
-//! `part` for each auction; `ledger`, `catalog`, `accounts` and `images` are the port's four sides, `owner` is the
+//! In the order of a commit's way: `lane` owns the connection that commits, `commit` sends one statement with a `part`
+//! for each auction; `ledger`, `catalog`, `accounts` and `images` are the port's four sides, `owner` is the
 //! ownership port, `rows` turns rows into domain values. `connect` knows how connections are made, `schema` brings
 //! the tables up to date, `error` knows which failures leave the outcome open. Nothing here retries a write.
 
@@ -166,9 +166,7 @@ fn check_name(settings: &PostgresSettings) -> Result<(), OpenError> {
 }
 
 async fn check_durability(client: &tokio_postgres::Client) -> Result<(), OpenError> {
-    let row = client
-        .query_one("SELECT current_setting('synchronous_commit'), current_setting('fsync')", &[])
-        .await?;
+    let row = client.query_one("SELECT current_setting('synchronous_commit'), current_setting('fsync')", &[]).await?;
     if row.try_get::<_, &str>(1)? != "on" {
         tracing::warn!("fsync is off: the whole database may be lost in a crash of the machine");
     }

@@ -87,9 +87,8 @@ impl Ownership for PostgresStore {
             return Ok(Vec::new());
         }
         let (ids, epochs) = columns(seen);
-        let taken = self
-            .insist(TAKE, &[&ids, &epochs, &self.settings.node, &self.settings.incarnation], Some(&ids))
-            .await?;
+        let taken =
+            self.insist(TAKE, &[&ids, &epochs, &self.settings.node, &self.settings.incarnation], Some(&ids)).await?;
         taken
             .iter()
             .map(|row| {
@@ -130,7 +129,7 @@ impl PostgresStore {
     ) -> Result<Vec<Row>, StoreError> {
         let client = self.owners.get().await.map_err(error::no_connection)?;
         let statement = client.prepare_cached(sql).await.map_err(error::unavailable)?;
-        for tried in 1..=limits::STORE_LOCK_TRIES {
+        for tried in 1..=limits::POSTGRES_LOCK_TRIES {
             match client.query(&statement, params).await {
                 Err(error) if error::is_lock_trouble(&error) => {
                     let prefixes = match shards {
@@ -159,7 +158,7 @@ impl PostgresStore {
     }
 
     async fn end_stuck(&self, prefixes: &[String]) -> Result<(), StoreError> {
-        let longer_than_ms = limits::STORE_LOCK.0 / 1_000;
+        let longer_than_ms = limits::POSTGRES_LOCK.0 / 1_000;
         for row in self.own(END_STUCK, &[&prefixes, &longer_than_ms]).await? {
             let name: &str = Cells::of(&row).take()?;
             tracing::warn!(connection = name, "ended a connection that kept a shard locked");

@@ -4,7 +4,7 @@ use postgres_types::ToSql;
 use uuid::Uuid;
 
 use super::told;
-use crate::domain::{AuctionId, Event, EventKind, Head, PlaceBid, Top, UserId};
+use crate::domain::{AuctionId, BidId, Event, EventKind, Head, PlaceBid, Top, UserId};
 use crate::store::ownership::ShardId;
 use crate::store::{AuctionBatch, StoreError};
 
@@ -67,7 +67,8 @@ impl<'a> Part<'a> {
             if let EventKind::Closed { winner } = &last.kind {
                 part.set_closing(last, winner.as_ref());
             }
-            let mut new: Vec<i64> = bidders(batch).filter(|id| !is_known(batch.auction_id, *id)).map(|id| id.0).collect();
+            let mut new: Vec<i64> =
+                bidders(batch).filter(|id| !is_known(batch.auction_id, *id)).map(|id| id.0).collect();
             new.sort_unstable();
             new.dedup();
             part.new_bidders = (!new.is_empty()).then_some(new);
@@ -79,6 +80,11 @@ impl<'a> Part<'a> {
     /// The bidders that this part names as perhaps not stored yet.
     pub(super) fn new_bidders(&self) -> impl Iterator<Item = (AuctionId, UserId)> {
         self.new_bidders.iter().flatten().map(|id| (AuctionId(self.auction_id), UserId(*id)))
+    }
+
+    /// Whether there is nothing but accepted bids of bidders who are stored as such.
+    pub(super) fn is_plain(&self) -> bool {
+        self.seq.is_some() && self.new_bidders.is_none() && self.closed_us.is_none() && self.refused_ids.is_none()
     }
 
     /// The head that the batch extends.
@@ -173,8 +179,8 @@ fn bidders(batch: &AuctionBatch) -> impl Iterator<Item = UserId> {
     batch.events.iter().filter_map(|event| Some(bid(event)?.bidder.id))
 }
 
-/// What the caller promised about a batch and the stored form relies on: contiguous seqs up to the head's, and nothing
-/// after a closing.
+/// What the caller promised about a batch and the stored form relies on: contiguous seqs up to the head's, nothing
+/// after a closing, no `bid_id` twice.
 fn check(batch: &AuctionBatch) -> Result<(), StoreError> {
     let Some((last, before)) = batch.events.split_last() else { return Ok(()) };
     let mut expected = batch.prev_seq;
@@ -182,7 +188,10 @@ fn check(batch: &AuctionBatch) -> Result<(), StoreError> {
         expected = expected.next();
         event.seq == expected
     });
-    if contiguous && batch.head.seq == last.seq && before.iter().all(|event| bid(event).is_some()) {
+    let mut ids: Vec<BidId> = batch.events.iter().filter_map(|event| Some(bid(event)?.bid_id)).collect();
+    ids.sort_unstable();
+    let distinct = ids.windows(2).all(|pair| pair.first() != pair.last());
+    if contiguous && distinct && batch.head.seq == last.seq && before.iter().all(|event| bid(event).is_some()) {
         Ok(())
     } else {
         Err(super::rows::damaged(format!("a batch of auction {} does not fit together", batch.auction_id)))

@@ -151,8 +151,7 @@ impl<'r> Run<'r> {
             messages: cells.take()?,
         };
         let length = run.at_us.len();
-        let lengths =
-            [run.bid_ids.len(), run.bidder_ids.len(), run.nicks.len(), run.amounts.len(), run.messages.len()];
+        let lengths = [run.bid_ids.len(), run.bidder_ids.len(), run.nicks.len(), run.amounts.len(), run.messages.len()];
         if lengths.iter().all(|other| *other == length) {
             Ok(run)
         } else {

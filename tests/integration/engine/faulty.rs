@@ -6,38 +6,39 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use async_trait::async_trait;
 use gavel::domain::{AuctionId, BidId, Epoch, Seq, Timestamp, UserId};
 use gavel::store::{
-    Accounts, AuctionBatch, Catalog, Images, Ledger, ListQuery, NewAuction, OwnBid, Settlement, SignUp, Store,
-    StoreError, StoredAnswer, StoredAuction, StoredEvent, StoredImage, StoredUser, TokenHash, Written,
+    Accounts, AuctionBatch, Catalog, Images, Ledger, ListQuery, NewAuction, OwnBid, RejectedBid, RejectionCursor,
+    Settlement, SignUp, Store, StoreError, StoredAnswer, StoredAuction, StoredEvent, StoredImage, StoredUser,
+    TokenHash, Written,
 };
 use tokio::sync::Semaphore;
 
-pub struct Faulty {
+pub(super) struct Faulty {
     pub inner: Arc<dyn Store>,
     /// One permit lets one commit through; `open` gives as many as anyone needs.
     gate: Semaphore,
     failing: AtomicUsize,
-    pub commits: AtomicUsize,
+    pub(super) commits: AtomicUsize,
 }
 
 impl Faulty {
     /// Commits wait until they are let through.
-    pub fn held(inner: Arc<dyn Store>) -> Arc<Self> {
+    pub(super) fn held(inner: Arc<dyn Store>) -> Arc<Self> {
         Arc::new(Self { inner, gate: Semaphore::new(0), failing: AtomicUsize::new(0), commits: AtomicUsize::new(0) })
     }
 
     /// Commits pass.
-    pub fn open(inner: Arc<dyn Store>) -> Arc<Self> {
+    pub(super) fn open(inner: Arc<dyn Store>) -> Arc<Self> {
         let store = Self::held(inner);
         store.let_through(1_000_000);
         store
     }
 
-    pub fn let_through(&self, commits: usize) {
+    pub(super) fn let_through(&self, commits: usize) {
         self.gate.add_permits(commits);
     }
 
     /// The next `commits` commits fail and leave no trace.
-    pub fn fail_next(&self, commits: usize) {
+    pub(super) fn fail_next(&self, commits: usize) {
         self.failing.store(commits, Ordering::SeqCst);
     }
 }
@@ -64,6 +65,17 @@ impl Ledger for Faulty {
     }
     async fn events_after(&self, id: AuctionId, after: Seq, limit: u32) -> Result<Vec<StoredEvent>, StoreError> {
         self.inner.events_after(id, after, limit).await
+    }
+    async fn rejections_after(
+        &self,
+        id: AuctionId,
+        after: Option<RejectionCursor>,
+        limit: u32,
+    ) -> Result<Vec<(RejectionCursor, RejectedBid)>, StoreError> {
+        self.inner.rejections_after(id, after, limit).await
+    }
+    async fn answered_twice(&self, id: AuctionId, limit: u32) -> Result<Vec<BidId>, StoreError> {
+        self.inner.answered_twice(id, limit).await
     }
     async fn open_deadlines(
         &self,
@@ -122,11 +134,7 @@ impl Accounts for Faulty {
     ) -> Result<(), StoreError> {
         self.inner.create_token(hash, user, at, expires_at).await
     }
-    async fn token_user(
-        &self,
-        hash: TokenHash,
-        now: Timestamp,
-    ) -> Result<Option<(StoredUser, Timestamp)>, StoreError> {
+    async fn token_user(&self, hash: TokenHash, now: Timestamp) -> Result<Option<(StoredUser, Timestamp)>, StoreError> {
         self.inner.token_user(hash, now).await
     }
     async fn revoke_token(&self, hash: TokenHash) -> Result<(), StoreError> {

@@ -54,8 +54,7 @@ async fn house(folder: &Path, held: bool, ack: Ack, open_for: Span) -> House {
     let seller = bidders.remove(0).id;
     let auction = store.create_auction(new_auction(seller, &clock, open_for)).await.unwrap();
     let epoch = store.take_over().await.unwrap();
-    let parts =
-        EngineParts { store: Arc::clone(&store) as Arc<dyn Store>, bus, clock: Arc::clone(&clock), ack, epoch };
+    let parts = EngineParts { store: Arc::clone(&store) as Arc<dyn Store>, bus, clock: Arc::clone(&clock), ack, epoch };
     let engine = Engine::start(parts).await.unwrap();
     House { store, engine, heard, clock, auction: auction.id, bidders }
 }
@@ -238,8 +237,7 @@ async fn an_auction_created_later_closes_too() {
     let folder = tempfile::tempdir().unwrap();
     let house = house(folder.path(), false, Ack::Committed, LONG).await;
     let seller = house.store.auction(house.auction).await.unwrap().unwrap().terms.seller;
-    let made =
-        house.store.create_auction(new_auction(seller, &house.clock, Span::from_millis(200))).await.unwrap();
+    let made = house.store.create_auction(new_auction(seller, &house.clock, Span::from_millis(200))).await.unwrap();
     house.engine.auction_created(&made);
     soon("the close", || house.heard.0.lock().unwrap().iter().any(|heard| heard.auction_id == made.id)).await;
 }

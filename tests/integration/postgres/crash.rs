@@ -33,6 +33,8 @@ async fn what_was_reported_as_committed_survives_kill_minus_nine() {
         for (desk, reported) in desks.iter_mut().zip(heads) {
             *desk = audited(&store, desk, reported).await;
         }
+        let report = gavel::store::audit::audit(&*store).await.unwrap();
+        assert_eq!((report.fault_count, report.faults), (0, Vec::new()));
     }
     assert!(desks.iter().any(|desk| desk.state.head().seq.0 > 100), "something was committed at all");
 }

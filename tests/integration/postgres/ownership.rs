@@ -11,7 +11,8 @@ use super::world;
 #[tokio::test]
 async fn a_node_renews_until_another_process_joins_under_its_name() {
     let url = server::database().await;
-    let (first, second) = (world::open(&url, "a").await, PostgresStore::open(world::settings(&url, "a", 2)).await.unwrap());
+    let (first, second) =
+        (world::open(&url, "a").await, PostgresStore::open(world::settings(&url, "a", 2)).await.unwrap());
     assert_eq!(first.renew(NodeState::Up).await.unwrap(), Renewal::Replaced);
     first.join("10.0.0.1:9").await.unwrap();
     let Renewal::Renewed { rvn, database_now } = first.renew(NodeState::Draining).await.unwrap() else { panic!() };
@@ -46,9 +47,9 @@ async fn a_shard_is_taken_once_by_whoever_saw_its_epoch() {
     assert_eq!(b.take(&[(ShardId(3), Epoch(1))]).await.unwrap(), [(ShardId(3), Epoch(2))]);
     // Only the owner releases, and only what it owns.
     owner.release(&taken).await.unwrap();
-    let owned: Vec<_> =
+    let kept: Vec<_> =
         a.shards().await.unwrap().into_iter().filter_map(|shard| Some((shard.id, shard.owner?.0))).collect();
-    assert_eq!(owned, [(ShardId(3), "b".into())]);
+    assert_eq!(kept, [(ShardId(3), "b".into())]);
     let epoch = a.take_over().await.unwrap();
     assert_eq!(epoch, Epoch(3), "above all that were");
     assert!(b.shards().await.unwrap().iter().all(|shard| shard.epoch == epoch));

@@ -181,7 +181,7 @@ fn unprivileged() -> Option<(u32, u32)> {
     let users = std::fs::read_to_string("/etc/passwd").unwrap();
     let find = |name: &str| {
         let line = users.lines().find(|line| line.split(':').next() == Some(name))?;
-        let mut fields = line.split(':').skip(2).map(|field| field.parse::<u32>());
+        let mut fields = line.split(':').skip(2).map(str::parse::<u32>);
         Some((fields.next()?.ok()?, fields.next()?.ok()?))
     };
     Some(find("postgres").or_else(|| find("nobody")).expect("a user `postgres` or `nobody`"))

@@ -61,7 +61,8 @@ async fn each_batch_of_a_commit_meets_its_own_fate() {
     drop(desks[2].bids(epoch, 1));
     let gap = desks[2].bids(epoch, 1);
     let refused = desks[3].too_low();
-    let only_refused = gavel::store::AuctionBatch { rejections: vec![refused.clone()], ..desks[3].batch(epoch, Seq(77), vec![]) };
+    let only_refused =
+        gavel::store::AuctionBatch { rejections: vec![refused.clone()], ..desks[3].batch(epoch, Seq(77), vec![]) };
     // An auction may come twice: the second batch extends the first.
     let more = desks[0].bids(epoch, 2);
     let none = gavel::store::AuctionBatch { auction_id: gavel::domain::AuctionId(999), ..good.clone() };

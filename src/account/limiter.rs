@@ -1,0 +1,193 @@
+//! How often one user or address may do something.
+//!
+//! Token buckets (governor): the burst equals the rate. Forgets those whose bucket is full again, so
+//! that memory is bounded by how many different ones come within one refill.
+
+use std::hash::Hash;
+use std::net::{IpAddr, Ipv6Addr};
+use std::num::NonZeroU32;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use governor::clock::{Clock, DefaultClock};
+use governor::{DefaultKeyedRateLimiter, Quota};
+
+use crate::domain::UserId;
+use crate::limits::{LIMITER_CHECKS_BETWEEN_SWEEPS, LIMITER_KEYS_UNSWEPT_MAX};
+use crate::settings::RateLimits;
+
+/// What is limited; see `settings::RateLimits`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Limited {
+    Bid,
+    SignIn,
+    SignUp,
+    Write,
+    Read,
+    Stream,
+}
+
+/// Whose rate it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Who {
+    User(UserId),
+    Address(IpAddr),
+}
+
+impl Who {
+    /// One customer of a network usually holds a whole /64 of IPv6 addresses: they share one rate. An
+    /// IPv4 address counts the same when it comes mapped into IPv6.
+    fn bucket(self) -> Self {
+        match self {
+            Self::Address(IpAddr::V6(address)) => match address.to_ipv4_mapped() {
+                Some(mapped) => Self::Address(IpAddr::V4(mapped)),
+                None => Self::Address(IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() >> 64 << 64))),
+            },
+            Self::User(_) | Self::Address(IpAddr::V4(_)) => self,
+        }
+    }
+}
+
+/// One limiter for HTTP, SSE and WebSocket.
+pub struct Limiter {
+    rates: Option<Rates>,
+}
+
+struct Rates {
+    bid: Rate,
+    sign_in: Rate,
+    sign_up: Rate,
+    write: Rate,
+    read: Rate,
+    stream: Rate,
+}
+
+impl Limiter {
+    /// A limiter of these rates; lets everything through when they are not enabled.
+    #[must_use]
+    pub fn new(rates: RateLimits) -> Self {
+        let per_second = |rate| Rate::new(Quota::per_second(at_least_one(rate)));
+        let per_minute = |rate| Rate::new(Quota::per_minute(at_least_one(rate)));
+        Self {
+            rates: rates.enabled.then(|| Rates {
+                bid: per_second(rates.bids_per_second),
+                sign_in: per_minute(rates.sign_ins_per_minute),
+                sign_up: per_minute(rates.sign_ups_per_minute),
+                write: per_second(rates.writes_per_second),
+                read: per_second(rates.reads_per_second),
+                stream: per_minute(rates.streams_per_minute),
+            }),
+        }
+    }
+
+    /// Takes one unit of `who`'s allowance.
+    ///
+    /// # Errors
+    /// How long to wait before the next try.
+    pub fn check(&self, what: Limited, who: Who) -> Result<(), Duration> {
+        let Some(rates) = &self.rates else {
+            return Ok(());
+        };
+        let rate = match what {
+            Limited::Bid => &rates.bid,
+            Limited::SignIn => &rates.sign_in,
+            Limited::SignUp => &rates.sign_up,
+            Limited::Write => &rates.write,
+            Limited::Read => &rates.read,
+            Limited::Stream => &rates.stream,
+        };
+        rate.take(who.bucket())
+    }
+}
+
+/// Settings refuse a rate of 0; should one come all the same, it lets one through.
+fn at_least_one(rate: u32) -> NonZeroU32 {
+    NonZeroU32::new(rate).unwrap_or(NonZeroU32::MIN)
+}
+
+/// The buckets of one [`Limited`].
+struct Rate {
+    buckets: DefaultKeyedRateLimiter<Who>,
+    clock: DefaultClock,
+    checks: AtomicU32,
+}
+
+impl Rate {
+    fn new(quota: Quota) -> Self {
+        Self {
+            buckets: DefaultKeyedRateLimiter::keyed(quota),
+            clock: DefaultClock::default(),
+            checks: AtomicU32::new(0),
+        }
+    }
+
+    fn take(&self, who: Who) -> Result<(), Duration> {
+        if self.checks.fetch_add(1, Ordering::Relaxed).is_multiple_of(LIMITER_CHECKS_BETWEEN_SWEEPS)
+            && self.buckets.len() > LIMITER_KEYS_UNSWEPT_MAX
+        {
+            self.buckets.retain_recent();
+            self.buckets.shrink_to_fit();
+        }
+        self.buckets.check_key(&who).map_err(|until| until.wait_time_from(self.clock.now()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use super::*;
+
+    const RATES: RateLimits = RateLimits {
+        enabled: true,
+        bids_per_second: 3,
+        sign_ins_per_minute: 1,
+        sign_ups_per_minute: 1,
+        writes_per_second: 1,
+        reads_per_second: 1,
+        streams_per_minute: 1,
+    };
+
+    #[test]
+    fn a_burst_up_to_the_rate_passes_and_the_next_is_told_how_long_to_wait() {
+        let limiter = Limiter::new(RATES);
+        let ann = Who::User(UserId(1));
+        for _ in 0..3 {
+            assert_eq!(limiter.check(Limited::Bid, ann), Ok(()));
+        }
+        let wait = limiter.check(Limited::Bid, ann).unwrap_err();
+        assert!(wait > Duration::ZERO && wait <= Duration::from_secs(1), "{wait:?}");
+        assert_eq!(limiter.check(Limited::Bid, Who::User(UserId(2))), Ok(()), "others have their own rate");
+        assert_eq!(limiter.check(Limited::Write, ann), Ok(()), "other things have their own rate");
+    }
+
+    #[test]
+    fn limits_that_are_turned_off_let_everything_through() {
+        let limiter = Limiter::new(RateLimits { enabled: false, ..RATES });
+        for _ in 0..100 {
+            assert_eq!(limiter.check(Limited::SignIn, Who::User(UserId(1))), Ok(()));
+        }
+    }
+
+    #[test]
+    fn a_slash_64_of_ipv6_shares_one_rate_and_mapped_ipv4_is_ipv4() {
+        let address = |text: &str| Who::Address(text.parse().unwrap()).bucket();
+        assert_eq!(address("2001:db8:1:2:3::4"), address("2001:db8:1:2::"));
+        assert_ne!(address("2001:db8:1:2::"), address("2001:db8:1:3::"));
+        assert_eq!(address("::ffff:10.0.0.1"), Who::Address(Ipv4Addr::new(10, 0, 0, 1).into()));
+    }
+
+    #[test]
+    fn full_buckets_are_forgotten() {
+        let rate = Rate::new(Quota::per_second(NonZeroU32::new(1_000_000).unwrap()));
+        let keys = i64::try_from(LIMITER_KEYS_UNSWEPT_MAX).unwrap() + 2;
+        for id in 0..keys {
+            rate.take(Who::User(UserId(id))).unwrap();
+        }
+        std::thread::sleep(Duration::from_millis(2));
+        for _ in 0..LIMITER_CHECKS_BETWEEN_SWEEPS {
+            let _ = rate.take(Who::User(UserId(0)));
+        }
+        assert!(rate.buckets.len() < LIMITER_KEYS_UNSWEPT_MAX, "{}", rate.buckets.len());
+    }
+}

@@ -1,0 +1,47 @@
+//! What operators ask: is it up, is it ready, how does it do.
+
+use std::time::Duration;
+
+use actix_web::http::header;
+use actix_web::{HttpResponse, web};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::openapi::problems;
+use super::{Door, HttpError};
+use crate::limits::READY_WITHIN;
+use crate::store::StoreError;
+
+/// The media type of the Prometheus text format.
+const METRICS_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// How the process is.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct HealthView {
+    /// `up` or `ready`.
+    status: &'static str,
+}
+
+/// Whether the process is up. Asks nobody else.
+#[utoipa::path(get, path = "/healthz", tag = "operators",
+    responses((status = 200, description = "The process is up", body = HealthView)))]
+pub(super) async fn up() -> HttpResponse {
+    HttpResponse::Ok().json(HealthView { status: "up" })
+}
+
+/// Whether requests can be served: the store answers.
+#[utoipa::path(get, path = "/readyz", tag = "operators",
+    responses((status = 200, description = "Ready to serve", body = HealthView), problems::Unavailable))]
+pub(super) async fn ready(door: web::Data<Door>) -> Result<HttpResponse, HttpError> {
+    let within = Duration::from_micros(READY_WITHIN.0.unsigned_abs());
+    let late = |_| Err(StoreError::Unavailable(format!("no answer to a ping within {within:?}")));
+    tokio::time::timeout(within, door.store.ping()).await.unwrap_or_else(late)?;
+    Ok(HttpResponse::Ok().json(HealthView { status: "ready" }))
+}
+
+/// The process's figures for Prometheus.
+#[utoipa::path(get, path = "/metrics", tag = "operators",
+    responses((status = 200, description = "Prometheus text", body = String, content_type = "text/plain")))]
+pub(super) async fn metrics(door: web::Data<Door>) -> HttpResponse {
+    HttpResponse::Ok().insert_header((header::CONTENT_TYPE, METRICS_TYPE)).body(door.metrics.render())
+}

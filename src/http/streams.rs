@@ -1,0 +1,194 @@
+//! The live streams' routes: the server clock, SSE and WebSocket.
+//!
+//! Only what HTTP has to say about them (who asks, from where, for what); the streams themselves are
+//! `session`'s.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use actix_web::dev::Payload;
+use actix_web::{Error, FromRequest, HttpRequest, HttpResponse, web};
+use futures_util::future::LocalBoxFuture;
+
+use super::address::ClientAddress;
+use super::auth::{Caller, bearer, token};
+use super::extract::{AuctionRef, auction_id, digits};
+use super::{Door, HttpError, origin_allowed};
+use crate::account::{Limited, SignOutListener as _, SignedIn};
+use crate::auction::BidError;
+use crate::domain::{AuctionId, Seq};
+use crate::limits::SUBSCRIPTIONS_PER_SESSION_MAX;
+use crate::session::websocket::{self, OpenError};
+use crate::session::{EventId, HistoryUnavailable, Hubs, Position, Refused, sse};
+use crate::store::StoreError;
+
+type Query = web::Query<HashMap<String, String>>;
+
+impl From<Refused> for HttpError {
+    fn from(why: Refused) -> Self {
+        match why {
+            Refused::Full => Self::Overloaded,
+            Refused::Stopping => Self::Bid(BidError::Moving),
+        }
+    }
+}
+
+impl From<HistoryUnavailable> for HttpError {
+    fn from(error: HistoryUnavailable) -> Self {
+        Self::Store(StoreError::Unavailable(error.to_string()))
+    }
+}
+
+/// The server's time, once a second, for everyone.
+pub(super) async fn server_clock(
+    address: ClientAddress,
+    hubs: web::Data<Hubs>,
+    door: web::Data<Door>,
+) -> Result<HttpResponse, HttpError> {
+    door.limit(Limited::Stream, address.who())?;
+    Ok(sse::open_clock(&hubs)?)
+}
+
+/// A WebSocket. Browsers let any page open one, so the page must be ours when the cookie speaks.
+pub(super) async fn web_socket(
+    request: HttpRequest,
+    payload: web::Payload,
+    watcher: Watcher,
+) -> Result<HttpResponse, Error> {
+    if watcher.by_cookie && !origin_allowed(&request, &watcher.door.settings) {
+        return Err(HttpError::ForbiddenOrigin.into());
+    }
+    let opened = websocket::open(&watcher.hubs, &request, payload, watcher.signed_in.as_deref());
+    let response = opened.map_err(|error| match error {
+        OpenError::Refused(why) => HttpError::from(why).into(),
+        OpenError::Handshake(error) => error,
+    })?;
+    watcher.still_signed_in().await?;
+    Ok(response)
+}
+
+/// One auction's events.
+pub(super) async fn one_auction(
+    request: HttpRequest,
+    AuctionRef(id): AuctionRef,
+    query: Query,
+    watcher: Watcher,
+) -> Result<HttpResponse, HttpError> {
+    let after = match last_event_id(&request) {
+        Some(last) if last.auction_id == id => Some(Position::from(last)),
+        _ => after_seq(&query)?.map(Position::after),
+    };
+    if !watcher.hubs.knows(id).await? {
+        return Err(HttpError::NotFound);
+    }
+    watcher.follow(&[(id, after)]).await
+}
+
+/// The events of several auctions, for a page that shows many.
+pub(super) async fn many_auctions(
+    request: HttpRequest,
+    query: Query,
+    watcher: Watcher,
+) -> Result<HttpResponse, HttpError> {
+    let last = last_event_id(&request);
+    let ids = auction_ids(query.get("auctions").map_or("", String::as_str)).ok_or_else(|| {
+        HttpError::invalid("auctions", format!("must be 1 to {SUBSCRIPTIONS_PER_SESSION_MAX} ids, separated by commas"))
+    })?;
+    let from = |id| (id, last.filter(|last| last.auction_id == id).map(Position::from));
+    watcher.follow(&ids.into_iter().map(from).collect::<Vec<_>>()).await
+}
+
+/// Who opens a stream: anyone may watch. A stale cookie leaves a watcher anonymous; a stale bearer token is told.
+pub(super) struct Watcher {
+    signed_in: Option<Arc<SignedIn>>,
+    by_cookie: bool,
+    token: Option<String>,
+    hubs: web::Data<Hubs>,
+    door: web::Data<Door>,
+}
+
+impl FromRequest for Watcher {
+    type Error = HttpError;
+    type Future = LocalBoxFuture<'static, Result<Self, HttpError>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let parts = Door::of(request).cloned();
+        let hubs = request.app_data::<web::Data<Hubs>>().cloned();
+        let (address, caller) = (ClientAddress::extract(request), Caller::from_request(request, payload));
+        let (with_bearer, (token, _)) = (bearer(request).is_some(), token(request));
+        Box::pin(async move {
+            let door = parts?;
+            let hubs = hubs.ok_or(HttpError::Overloaded)?;
+            door.limit(Limited::Stream, address.await?.who())?;
+            let Caller { signed_in, by_cookie } = caller.await?;
+            if with_bearer && signed_in.is_none() {
+                return Err(HttpError::Unauthenticated);
+            }
+            Ok(Self { signed_in, by_cookie, token, hubs, door })
+        })
+    }
+}
+
+impl Watcher {
+    async fn follow(&self, auctions: &[(AuctionId, Option<Position>)]) -> Result<HttpResponse, HttpError> {
+        let response = sse::open(&self.hubs, auctions, self.signed_in.as_deref())?;
+        self.still_signed_in().await?;
+        Ok(response)
+    }
+
+    /// A sign-out between the look-up and the registration of the stream found no stream to end: ends it now.
+    async fn still_signed_in(&self) -> Result<(), HttpError> {
+        if let (Some(signed_in), Some(token)) = (&self.signed_in, &self.token)
+            && self.door.accounts.authenticate(token).await?.is_none()
+        {
+            self.hubs.signed_out(signed_in.token);
+        }
+        Ok(())
+    }
+}
+
+/// A list of auctions, each once, in ascending order; `None` when it is empty, too long or no list.
+fn auction_ids(text: &str) -> Option<Vec<AuctionId>> {
+    let mut ids = text.split(',').map(|id| auction_id(id.trim())).collect::<Option<Vec<_>>>()?;
+    ids.sort_unstable();
+    ids.dedup();
+    (ids.len() <= SUBSCRIPTIONS_PER_SESSION_MAX).then_some(ids)
+}
+
+fn after_seq(query: &HashMap<String, String>) -> Result<Option<Seq>, HttpError> {
+    let Some(text) = query.get("after_seq") else { return Ok(None) };
+    let seq = digits(text).ok_or_else(|| HttpError::invalid("after_seq", "must be a whole number, not negative"))?;
+    Ok(Some(Seq(seq)))
+}
+
+/// What a browser had last; anything else in the header is as good as none.
+fn last_event_id(request: &HttpRequest) -> Option<EventId> {
+    request.headers().get("last-event-id")?.to_str().ok()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::test::TestRequest;
+
+    use super::*;
+
+    #[test]
+    fn only_a_well_formed_last_event_id_counts() {
+        let with = |value: &'static str| {
+            last_event_id(&TestRequest::default().insert_header(("last-event-id", value)).to_http_request())
+        };
+        assert_eq!(with("1-2-3").map(|id| id.to_string()), Some("1-2-3".to_owned()));
+        assert_eq!(with("1-2"), None);
+    }
+
+    #[test]
+    fn a_list_of_auctions_is_sorted_and_each_named_once() {
+        assert_eq!(auction_ids("3, 1,3"), Some(vec![AuctionId(1), AuctionId(3)]));
+        for text in ["", ",", "1,", "x", "0", "-1", "1;2", "99999999999999999999"] {
+            assert_eq!(auction_ids(text), None, "{text}");
+        }
+        let many = (1..=SUBSCRIPTIONS_PER_SESSION_MAX).map(|id| id.to_string()).collect::<Vec<_>>().join(",");
+        assert_eq!(auction_ids(&many).map(|ids| ids.len()), Some(SUBSCRIPTIONS_PER_SESSION_MAX));
+        assert_eq!(auction_ids(&format!("{many},999")), None);
+    }
+}

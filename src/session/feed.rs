@@ -1,0 +1,179 @@
+//! What a hub knows of one auction: where it stands, its newest events, its newest snapshot.
+//!
+//! Events enter in seq order only; each is encoded at most once for each wire form. Nothing here knows
+//! sessions or reads the history.
+
+use std::cell::OnceCell;
+use std::collections::{BTreeMap, VecDeque};
+use std::rc::Rc;
+
+use bytestring::ByteString;
+
+use super::Snapshot;
+use super::frames::{self, Frame, Wire};
+use crate::bus::Publication;
+use crate::domain::{AuctionId, Epoch, Seq, Timestamp};
+use crate::limits::{EVENTS_AHEAD_MAX, RECENT_EVENTS_PER_AUCTION};
+
+/// One event, shared by all sessions of a hub.
+pub(super) struct LiveFrame {
+    pub(super) seq: Seq,
+    publication: Publication,
+    frame: OnceCell<Frame>,
+}
+
+impl LiveFrame {
+    pub(super) fn new(publication: Publication) -> Self {
+        Self { seq: publication.event.seq, publication, frame: OnceCell::new() }
+    }
+
+    pub(super) fn form(&self, wire: Wire) -> ByteString {
+        self.frame.get_or_init(|| frames::event(&self.publication)).form(wire)
+    }
+}
+
+/// A snapshot that serves several sessions.
+pub(super) struct SharedSnapshot {
+    pub(super) seq: Seq,
+    pub(super) epoch: Epoch,
+    pub(super) taken_at: Timestamp,
+    pub(super) frame: Frame,
+}
+
+/// Where an event belongs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Place {
+    /// It came before.
+    Known,
+    /// It is the next one.
+    Next,
+    /// It waits for earlier ones, or for the head to be known.
+    Ahead,
+}
+
+/// See the file's head.
+pub(super) struct Feed {
+    pub(super) auction_id: AuctionId,
+    pub(super) epoch: Epoch,
+    /// The newest event that was handed out; meaningless until [`Feed::is_known`].
+    pub(super) head: Seq,
+    pub(super) ends_at: Timestamp,
+    pub(super) snapshot: Option<SharedSnapshot>,
+    known: bool,
+    /// The highest seq that is known to exist.
+    seen: Seq,
+    /// Contiguous, the last one is the head.
+    recent: VecDeque<Rc<LiveFrame>>,
+    ahead: BTreeMap<Seq, Publication>,
+}
+
+impl Feed {
+    pub(super) fn new(auction_id: AuctionId) -> Self {
+        Self {
+            auction_id,
+            epoch: Epoch(0),
+            head: Seq::ZERO,
+            ends_at: Timestamp(0),
+            snapshot: None,
+            known: false,
+            seen: Seq::ZERO,
+            recent: VecDeque::new(),
+            ahead: BTreeMap::new(),
+        }
+    }
+
+    /// Whether it is known where the auction stands.
+    pub(super) const fn is_known(&self) -> bool {
+        self.known
+    }
+
+    /// Whether events are known to exist that did not come yet.
+    pub(super) fn is_behind(&self) -> bool {
+        self.known && self.head < self.seen
+    }
+
+    /// Takes note of a fresh snapshot. The first one says where the auction stands.
+    pub(super) fn take_snapshot(&mut self, snapshot: &Snapshot, now: Timestamp) {
+        if !self.known {
+            self.known = true;
+            self.head = snapshot.head;
+            self.epoch = snapshot.epoch;
+            self.ends_at = snapshot.ends_at;
+        }
+        self.seen = self.seen.max(snapshot.head);
+        self.snapshot = Some(SharedSnapshot {
+            seq: snapshot.head,
+            epoch: snapshot.epoch,
+            taken_at: now,
+            frame: frames::snapshot(snapshot),
+        });
+    }
+
+    /// Where `publication` belongs; one that is ahead is kept for [`Feed::next_in_order`].
+    pub(super) fn place(&mut self, publication: &Publication) -> Place {
+        let seq = publication.event.seq;
+        self.seen = self.seen.max(seq);
+        if self.known && seq <= self.head {
+            return Place::Known;
+        }
+        if self.known && seq == self.head.next() {
+            return Place::Next;
+        }
+        if self.ahead.len() < EVENTS_AHEAD_MAX {
+            self.ahead.insert(seq, publication.clone());
+        }
+        Place::Ahead
+    }
+
+    /// Makes the event that [`Feed::place`] called the next one the head.
+    pub(super) fn append(&mut self, publication: Publication) -> Rc<LiveFrame> {
+        self.head = publication.event.seq;
+        self.epoch = publication.epoch;
+        self.ends_at = publication.ends_at;
+        if self.recent.len() == RECENT_EVENTS_PER_AUCTION {
+            self.recent.pop_front();
+        }
+        let frame = Rc::new(LiveFrame::new(publication));
+        self.recent.push_back(Rc::clone(&frame));
+        frame
+    }
+
+    /// Makes the next event the head, if it came ahead of its time.
+    pub(super) fn next_in_order(&mut self) -> Option<Rc<LiveFrame>> {
+        while let Some(entry) = self.ahead.first_entry() {
+            if *entry.key() > self.head.next() {
+                return None;
+            }
+            let publication = entry.remove();
+            if publication.event.seq > self.head {
+                return Some(self.append(publication));
+            }
+        }
+        None
+    }
+
+    /// The events above `after` up to the head; `None` when some of them are not at hand.
+    pub(super) fn recent_after(&self, after: Seq) -> Option<impl Iterator<Item = &LiveFrame>> {
+        let missing = usize::try_from(self.head.0 - after.0).unwrap_or(0);
+        let skip = self.recent.len().checked_sub(missing)?;
+        Some(self.recent.iter().skip(skip).map(Rc::as_ref))
+    }
+
+    /// Puts older events before the recent ones, as far as they join on. True when there are more now.
+    pub(super) fn prepend(&mut self, events: Vec<Publication>) -> bool {
+        let before = self.recent.len();
+        for publication in events.into_iter().rev() {
+            let joins = publication.event.seq.0 == self.head.0 - i64::try_from(self.recent.len()).unwrap_or(0);
+            if joins && self.recent.len() < RECENT_EVENTS_PER_AUCTION {
+                self.recent.push_front(Rc::new(LiveFrame::new(publication)));
+            }
+        }
+        self.recent.len() > before
+    }
+
+    /// The seq before the oldest event that could be kept.
+    pub(super) fn horizon(&self) -> Seq {
+        let span = i64::try_from(RECENT_EVENTS_PER_AUCTION).unwrap_or(i64::MAX);
+        Seq((self.head.0 - span).max(0))
+    }
+}

@@ -1,0 +1,37 @@
+//! How the kernel treats a client's connection, for `HttpServer::on_connect`.
+//!
+//! A session actor is not run while its peer does not read, so it cannot end itself; the kernel can.
+//! When it gives the connection up, the socket fails, the connection's task ends and all it held is
+//! freed. Until then it holds at most one write and the send buffer set here.
+
+use std::any::Any;
+use std::time::Duration;
+
+use actix_web::rt::net::TcpStream;
+use socket2::{SockRef, TcpKeepalive};
+
+use crate::domain::Span;
+use crate::limits::{PEER_STUCK, PING_EVERY, SOCKET_SEND_BUFFER_BYTES};
+
+/// Sets up `stream` if it is a TCP connection: no delay of small writes, a bounded send buffer, and an
+/// end for peers that are gone or take nothing. What the system does not support is left as it is.
+pub fn tune_connection(stream: &dyn Any) {
+    let Some(stream) = stream.downcast_ref::<TcpStream>() else { return };
+    if let Err(error) = tune(&SockRef::from(stream)) {
+        tracing::debug!(%error, "a connection could not be set up in full");
+    }
+}
+
+fn tune(socket: &SockRef<'_>) -> std::io::Result<()> {
+    socket.set_tcp_nodelay(true)?;
+    socket.set_send_buffer_size(SOCKET_SEND_BUFFER_BYTES)?;
+    socket
+        .set_tcp_keepalive(&TcpKeepalive::new().with_time(duration(PING_EVERY)).with_interval(duration(PING_EVERY)))?;
+    #[cfg(target_os = "linux")]
+    socket.set_tcp_user_timeout(Some(duration(PEER_STUCK)))?;
+    Ok(())
+}
+
+fn duration(span: Span) -> Duration {
+    Duration::from_micros(u64::try_from(span.0).unwrap_or(0))
+}

@@ -1,0 +1,281 @@
+//! The actor of one WebSocket connection.
+//!
+//! The only file that names actix-web-actors' `ws`. It turns frames into calls of the hub and the bid
+//! desk, and empties its queue in as few writes as possible. The actor is run only while its peer
+//! reads, so nothing here keeps time: pings, time-outs and ends come from the hub.
+
+use std::cell::Cell;
+use std::future::Future;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use actix::fut::ActorFuture;
+use actix::{Actor, ActorContext, AsyncContext, StreamHandler};
+use actix_http::ws::Item;
+use actix_web::rt::time::{Sleep, sleep};
+use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web_actors::ws::{self, CloseCode, CloseReason, Message, ProtocolError, WebsocketContext};
+use bytes::BytesMut;
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+
+use super::BidFrame;
+use super::ending::Ending;
+use super::frame_guard::FrameGuard;
+use super::frames::{self, Problem};
+use super::hub::{LocalHub, Session, Ticket, TooManySubscriptions};
+use super::hubs::Hubs;
+use super::position::Position;
+use super::requests::{self, BidRequest, Malformed, Request};
+use super::seats::{Kind, Refused};
+use crate::account::SignedIn;
+use crate::domain::{AuctionId, Bidder, PlaceBid};
+use crate::limits::{BIDS_IN_FLIGHT_PER_SESSION, FRAME_BYTES_MAX, INVALID_FRAMES_MAX, RECEIPTS_AWAITED};
+use crate::protocol::client::bid_id_text;
+
+/// Why a connection did not become a session.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    #[error(transparent)]
+    Refused(#[from] Refused),
+    /// The request is no WebSocket handshake; the error knows its answer.
+    #[error("{0}")]
+    Handshake(actix_web::Error),
+}
+
+/// Answers the handshake and starts the session's actor.
+///
+/// # Errors
+/// When the node has no room, or the request is no handshake.
+pub fn open(
+    hubs: &Arc<Hubs>,
+    request: &HttpRequest,
+    payload: web::Payload,
+    signed_in: Option<&SignedIn>,
+) -> Result<HttpResponse, OpenError> {
+    let hub = hubs.local();
+    let ticket = signed_in.map(|signed_in| Ticket { token: signed_in.token, expires_at: signed_in.expires_at });
+    let too_large = Rc::new(Cell::new(false));
+    let actor = WebsocketSession {
+        session: hub.join(Kind::WebSocket, ticket)?,
+        hub,
+        bidder: signed_in.map(|signed_in| signed_in.user.bidder()),
+        bids: FuturesUnordered::new(),
+        fragments: None,
+        too_large: Rc::clone(&too_large),
+        invalid_frames: 0,
+        receipts_awaited: None,
+    };
+    ws::WsResponseBuilder::new(actor, request, FrameGuard::new(payload, too_large))
+        .frame_size(FRAME_BYTES_MAX)
+        .start()
+        .map_err(OpenError::Handshake)
+}
+
+/// See the file's head.
+struct WebsocketSession {
+    hub: LocalHub,
+    session: Rc<Session>,
+    bidder: Option<Bidder>,
+    /// Bids without an answer yet; bounded by `limits::BIDS_IN_FLIGHT_PER_SESSION`.
+    bids: FuturesUnordered<Pin<Box<dyn Future<Output = String>>>>,
+    /// A message that comes in several frames.
+    fragments: Option<BytesMut>,
+    too_large: Rc<Cell<bool>>,
+    invalid_frames: u32,
+    receipts_awaited: Option<Pin<Box<Sleep>>>,
+}
+
+type Wire = WebsocketContext<WebsocketSession>;
+
+impl Actor for WebsocketSession {
+    type Context = Wire;
+
+    fn started(&mut self, wire: &mut Wire) {
+        wire.text(frames::welcome(self.bidder.as_ref(), self.hub.now()));
+        wire.spawn(Pump);
+    }
+}
+
+impl Drop for WebsocketSession {
+    fn drop(&mut self) {
+        self.hub.leave(&self.session);
+    }
+}
+
+/// Sends what waits each time the actor is woken. It comes after the client's frames in the actor's
+/// list, so bids that were just placed are polled in the same turn.
+struct Pump;
+
+impl ActorFuture<WebsocketSession> for Pump {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, actor: &mut WebsocketSession, wire: &mut Wire, task: &mut Context<'_>) -> Poll<()> {
+        actor.pump(wire, task)
+    }
+}
+
+impl WebsocketSession {
+    fn pump(&mut self, wire: &mut Wire, task: &mut Context<'_>) -> Poll<()> {
+        self.session.queue.register(task.waker());
+        while let Poll::Ready(Some(receipt)) = self.bids.poll_next_unpin(task) {
+            wire.text(receipt);
+        }
+        self.hub.take(&self.session, |frame| wire.text(frame));
+        if self.session.queue.take_ping() {
+            wire.ping(b"");
+        }
+        match self.session.queue.ending_due() {
+            Some(ending) if !self.awaits_receipts(ending, task) => {
+                end(wire, ending);
+                Poll::Ready(())
+            }
+            _ => Poll::Pending,
+        }
+    }
+
+    /// A shutdown waits a moment for the answers to bids under way.
+    fn awaits_receipts(&mut self, ending: Ending, task: &mut Context<'_>) -> bool {
+        if ending != Ending::Shutdown || self.bids.is_empty() {
+            return false;
+        }
+        let awaited = Duration::from_micros(u64::try_from(RECEIPTS_AWAITED.0).unwrap_or(0));
+        self.receipts_awaited.get_or_insert_with(|| Box::pin(sleep(awaited))).as_mut().poll(task).is_pending()
+    }
+
+    fn take_text(&mut self, text: &str, wire: &mut Wire) {
+        match requests::parse(text) {
+            Ok(Request::Subscribe { auction_id, after }) => {
+                let position = after.map(Position::after);
+                if let Err(TooManySubscriptions) = self.hub.subscribe(&self.session, auction_id, position) {
+                    wire.text(frames::error(about(auction_id, "too_many_subscriptions")));
+                }
+            }
+            Ok(Request::Unsubscribe { auction_id }) => self.hub.unsubscribe(&self.session, auction_id),
+            Ok(Request::Bid(bid)) => self.take_bid(bid, wire),
+            Ok(Request::Ping { t }) => wire.text(frames::pong(t.as_ref(), self.hub.now())),
+            Err(malformed) => self.refuse(&malformed, wire),
+        }
+    }
+
+    fn take_bid(&mut self, bid: BidRequest, wire: &mut Wire) {
+        let BidRequest { auction_id, bid_id, amount, message } = bid;
+        let named = |code| Problem { bid_id: Some(bid_id_text(bid_id)), ..about(auction_id, code) };
+        let Some(bidder) = self.bidder.clone() else {
+            wire.text(frames::error(named("unauthenticated")));
+            return;
+        };
+        if self.session.queue.is_ending() {
+            wire.text(frames::refused(named("moving"), true));
+            return;
+        }
+        if self.bids.len() >= BIDS_IN_FLIGHT_PER_SESSION {
+            wire.text(frames::refused(named("overloaded"), true));
+            return;
+        }
+        let desk = Arc::clone(&self.hub.node().desk);
+        let frame = BidFrame { auction_id, bid: PlaceBid { bid_id, bidder: bidder.clone(), amount, message } };
+        self.bids.push(Box::pin(async move { desk.place(&bidder, frame).await }));
+    }
+
+    fn refuse(&mut self, malformed: &Malformed, wire: &mut Wire) {
+        self.invalid_frames += 1;
+        if self.invalid_frames > INVALID_FRAMES_MAX {
+            end(wire, Ending::TooManyErrors);
+            return;
+        }
+        let problem = Problem {
+            code: "invalid",
+            detail: Some(&malformed.detail),
+            bid_id: malformed.bid_id.map(bid_id_text),
+            ..Problem::default()
+        };
+        let answer = match malformed.bid_id {
+            Some(_) => frames::refused(problem, false),
+            None => frames::error(problem),
+        };
+        wire.text(answer);
+    }
+
+    /// Puts together a message that comes in several frames, within the bound of one.
+    fn take_fragment(&mut self, item: Item, wire: &mut Wire) {
+        let (part, last) = match item {
+            Item::FirstBinary(_) => return end(wire, Ending::NotText),
+            Item::FirstText(part) => {
+                self.fragments = Some(BytesMut::new());
+                (part, false)
+            }
+            Item::Continue(part) => (part, false),
+            Item::Last(part) => (part, true),
+        };
+        let Some(fragments) = &mut self.fragments else { return end(wire, Ending::ProtocolError) };
+        if fragments.len() + part.len() > FRAME_BYTES_MAX {
+            return end(wire, Ending::TooLarge);
+        }
+        fragments.extend_from_slice(&part);
+        if let Some(whole) = self.fragments.take_if(|_| last) {
+            match std::str::from_utf8(&whole) {
+                Ok(text) => self.take_text(text, wire),
+                Err(_) => end(wire, Ending::NotUtf8),
+            }
+        }
+    }
+
+    /// Why the client's stream failed; `None` when the client is just gone.
+    fn fault(&self, error: &ProtocolError) -> Option<Ending> {
+        if self.too_large.get() || matches!(error, ProtocolError::Overflow) {
+            return Some(Ending::TooLarge);
+        }
+        match error {
+            // The decoder has no error of its own for text that is not UTF-8.
+            ProtocolError::Io(io) if io.to_string().contains("utf-8") => Some(Ending::NotUtf8),
+            ProtocolError::Io(io) if io.kind() == std::io::ErrorKind::InvalidData => Some(Ending::ProtocolError),
+            ProtocolError::Io(_) => None,
+            ProtocolError::UnmaskedFrame
+            | ProtocolError::MaskedFrame
+            | ProtocolError::InvalidOpcode(_)
+            | ProtocolError::InvalidLength(_)
+            | ProtocolError::BadOpCode
+            | ProtocolError::Overflow
+            | ProtocolError::ContinuationNotStarted
+            | ProtocolError::ContinuationStarted
+            | ProtocolError::ContinuationFragment(_) => Some(Ending::ProtocolError),
+        }
+    }
+}
+
+impl StreamHandler<Result<Message, ProtocolError>> for WebsocketSession {
+    fn handle(&mut self, message: Result<Message, ProtocolError>, wire: &mut Wire) {
+        self.session.heard_at.set(self.hub.now());
+        match message {
+            Ok(Message::Text(text)) => self.take_text(&text, wire),
+            Ok(Message::Continuation(item)) => self.take_fragment(item, wire),
+            Ok(Message::Binary(_)) => end(wire, Ending::NotText),
+            Ok(Message::Ping(payload)) => wire.pong(&payload),
+            Ok(Message::Pong(_) | Message::Nop) => {}
+            Ok(Message::Close(reason)) => {
+                wire.close(reason);
+                wire.stop();
+            }
+            Err(error) => match self.fault(&error) {
+                Some(ending) => end(wire, ending),
+                None => wire.stop(),
+            },
+        }
+    }
+}
+
+fn about(auction_id: AuctionId, code: &'static str) -> Problem<'static> {
+    Problem { code, auction_id: Some(auction_id.to_string()), ..Problem::default() }
+}
+
+fn end(wire: &mut Wire, ending: Ending) {
+    wire.close(Some(CloseReason {
+        code: CloseCode::from(ending.code()),
+        description: Some(ending.words().to_owned()),
+    }));
+    wire.stop();
+}

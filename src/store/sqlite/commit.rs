@@ -1,0 +1,260 @@
+//! Writes one commit: for each auction the fence, the head by compare-and-set, the events, the rejections and the
+//! settlement. Decides nothing; reads only what it must compare.
+
+use std::collections::HashSet;
+use std::ops::RangeInclusive;
+
+use rusqlite::{CachedStatement, Connection, OptionalExtension, params};
+
+use super::rows::damaged;
+use crate::domain::{AuctionId, Epoch, Event, EventKind, Head, Money, PlaceBid, Rejection, Seq, Timestamp, Top};
+use crate::store::{AuctionBatch, RejectedBid, StoreError, Written};
+
+/// Events share a shelf when their seqs agree without the lowest 9 bits: 512. The schema's index says the same.
+pub(super) const EVENT_SHELF_BITS: u32 = 9;
+/// Rejections share a shelf when their ordinals agree without the lowest 8 bits: 256, since their rows are wider.
+pub(super) const REJECTION_SHELF_BITS: u32 = 8;
+
+/// So many of an auction's last events are searched for the `bid_id` of a rejection.
+const RECENT: i64 = 128;
+
+/// Writes every batch that may be written, and says what became of each.
+pub(super) fn commit(connection: &Connection, batches: &[AuctionBatch]) -> Result<Vec<Written>, StoreError> {
+    let current: i64 = connection.prepare_cached("SELECT epoch FROM ownership")?.query_row([], |row| row.get(0))?;
+    let mut statements = Statements::prepare(connection)?;
+    let write =
+        |batch: &AuctionBatch| if batch.epoch.0 == current { statements.write(batch) } else { Ok(Written::Fenced) };
+    batches.iter().map(write).collect()
+}
+
+struct Statements<'c> {
+    connection: &'c Connection,
+    head: CachedStatement<'c>,
+    set_head: CachedStatement<'c>,
+    add_event: CachedStatement<'c>,
+    add_shelf: CachedStatement<'c>,
+}
+
+impl<'c> Statements<'c> {
+    fn prepare(connection: &'c Connection) -> Result<Self, StoreError> {
+        Ok(Self {
+            connection,
+            head: connection.prepare_cached("SELECT seq, rejections FROM heads WHERE auction_id = ?1")?,
+            set_head: connection.prepare_cached(
+                "UPDATE heads SET seq = ?3, epoch = ?4, last_us = ?5, bid_count = ?6, rejections = ?7, top_seq = ?8, \
+                 top_bidder_id = ?9, top_nick = ?10, top_amount = ?11, top_us = ?12 WHERE auction_id = ?1 AND seq = ?2",
+            )?,
+            add_event: connection.prepare_cached(
+                "INSERT INTO events (auction_id, seq, epoch, at_us, kind, bid_id, bidder_id, nick, amount, \
+                 message, winner_seq, winner_us) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+            )?,
+            add_shelf: connection.prepare_cached(
+                "INSERT OR IGNORE INTO user_shelves (user_id, auction_id, shelf) VALUES (?1, ?2, ?3)",
+            )?,
+        })
+    }
+
+    fn write(&mut self, batch: &AuctionBatch) -> Result<Written, StoreError> {
+        check(batch)?;
+        let stored: Option<(i64, i64)> =
+            self.head.query_row([batch.auction_id.0], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+        let Some((seq, refused)) = stored else {
+            return Ok(Written::HeadMismatch { stored: Seq::ZERO });
+        };
+        if !batch.events.is_empty() && seq != batch.prev_seq.0 {
+            return Ok(Written::HeadMismatch { stored: Seq(seq) });
+        }
+        self.add_events(batch)?;
+        let refused = self.add_rejections(batch, refused)?;
+        if batch.events.is_empty() {
+            let mut set = self.connection.prepare_cached("UPDATE heads SET rejections = ?2 WHERE auction_id = ?1")?;
+            set.execute([batch.auction_id.0, refused])?;
+        } else {
+            self.set_head(batch, refused)?;
+        }
+        Ok(Written::Committed)
+    }
+
+    fn add_events(&mut self, batch: &AuctionBatch) -> Result<(), StoreError> {
+        let mut shelves = HashSet::new();
+        for event in &batch.events {
+            self.add_event(batch.auction_id, batch.epoch, event)?;
+            match &event.kind {
+                EventKind::Bid(bid) => {
+                    shelves.insert((bid.bidder.id.0, event.seq.0 >> EVENT_SHELF_BITS));
+                }
+                EventKind::Closed { winner } => {
+                    settle(self.connection, batch.auction_id, winner.as_ref(), event.at)?;
+                }
+            }
+        }
+        for (user, shelf) in shelves {
+            self.add_shelf.execute([user, batch.auction_id.0, shelf])?;
+        }
+        Ok(())
+    }
+
+    fn set_head(&mut self, batch: &AuctionBatch, refused: i64) -> Result<(), StoreError> {
+        let Head { seq, last_at, top, bid_count, outcome: _ } = &batch.head;
+        let top = top.as_ref();
+        let changed = self.set_head.execute(params![
+            batch.auction_id.0,
+            batch.prev_seq.0,
+            seq.0,
+            batch.epoch.0,
+            last_at.0,
+            bid_count,
+            refused,
+            top.map(|top| top.seq.0),
+            top.map(|top| top.bidder.id.0),
+            top.map(|top| &*top.bidder.nick),
+            top.map(|top| top.amount.minor()),
+            top.map(|top| top.at.0),
+        ])?;
+        if changed == 1 { Ok(()) } else { Err(damaged(format!("the head of auction {} moved", batch.auction_id))) }
+    }
+
+    fn add_event(&mut self, auction_id: AuctionId, epoch: Epoch, event: &Event) -> Result<(), StoreError> {
+        let (kind, bid, winner) = match &event.kind {
+            EventKind::Bid(bid) => ("bid", Some(bid), None),
+            EventKind::Closed { winner } => ("closed", None, winner.as_ref()),
+        };
+        let bidder = bid.map(|bid| &bid.bidder).or_else(|| winner.map(|top| &top.bidder));
+        let amount = bid.map(|bid| bid.amount).or_else(|| winner.map(|top| top.amount));
+        self.add_event.execute(params![
+            auction_id.0,
+            event.seq.0,
+            epoch.0,
+            event.at.0,
+            kind,
+            bid.map(|bid| bid.bid_id.0.to_be_bytes()),
+            bidder.map(|bidder| bidder.id.0),
+            bidder.map(|bidder| &*bidder.nick),
+            amount.map(Money::minor),
+            bid.and_then(|bid| bid.message.as_deref()),
+            winner.map(|top| top.seq.0),
+            winner.map(|top| top.at.0),
+        ])?;
+        Ok(())
+    }
+
+    /// Adds those that are not remembered and returns how many the auction has then.
+    ///
+    /// The newest shelves are searched here, against an answer that is still on its way twice; of answers further back
+    /// the owner knows, and a lookup gives the first.
+    fn add_rejections(&self, batch: &AuctionBatch, mut refused: i64) -> Result<i64, StoreError> {
+        if batch.rejections.is_empty() {
+            return Ok(refused);
+        }
+        let connection = self.connection;
+        let mut add = connection.prepare_cached(
+            "INSERT OR IGNORE INTO rejections (auction_id, shelf, bid_id, bidder_id, nick, amount, message, at_us, \
+             reason, instant_us, min_next, top_seq, top_bidder_id, top_nick, top_amount, top_us) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
+        )?;
+        let mut accepted = connection
+            .prepare_cached("SELECT 1 FROM events WHERE auction_id = ?1 AND seq >> 9 = ?2 AND bid_id = ?3")?;
+        let shelves = newest_shelves(batch);
+        for rejected in &batch.rejections {
+            let bid_id = rejected.bid.bid_id.0.to_be_bytes();
+            let mut known = false;
+            for shelf in shelves.clone() {
+                known = known || accepted.exists(params![batch.auction_id.0, shelf, bid_id])?;
+            }
+            if !known {
+                refused += add_rejection(&mut add, batch.auction_id, rejected, refused >> REJECTION_SHELF_BITS)?;
+            }
+        }
+        Ok(refused)
+    }
+}
+
+/// The shelves of the last [`RECENT`] events.
+fn newest_shelves(batch: &AuctionBatch) -> RangeInclusive<i64> {
+    let newest = batch.events.last().map_or(batch.prev_seq, |event| event.seq).0;
+    (newest - RECENT).max(0) >> EVENT_SHELF_BITS..=newest >> EVENT_SHELF_BITS
+}
+
+/// What the caller promised about a batch, so that a mistake there cannot reach the disk.
+fn check(batch: &AuctionBatch) -> Result<(), StoreError> {
+    let Some(last) = batch.events.last() else { return Ok(()) };
+    let mut expected = batch.prev_seq;
+    let contiguous = batch.events.iter().all(|event| {
+        expected = expected.next();
+        event.seq == expected
+    });
+    let outcome_fits = batch.head.outcome.as_ref().is_none_or(|outcome| {
+        let won = outcome.winner.is_some();
+        outcome.winner == batch.head.top || !won
+    });
+    if contiguous && batch.head.seq == last.seq && outcome_fits {
+        Ok(())
+    } else {
+        Err(damaged(format!("a batch of auction {} does not fit together", batch.auction_id)))
+    }
+}
+
+fn settle(connection: &Connection, id: AuctionId, winner: Option<&Top>, at: Timestamp) -> Result<(), StoreError> {
+    let mut close = connection.prepare_cached("UPDATE auctions SET closed_us = ?2, sold = ?3 WHERE id = ?1")?;
+    close.execute(params![id.0, at.0, winner.is_some()])?;
+    let mut settle = connection.prepare_cached(
+        "INSERT INTO settlements (auction_id, seller_id, winner_id, amount, at_us) \
+         SELECT id, seller_id, ?2, ?3, ?4 FROM auctions WHERE id = ?1",
+    )?;
+    settle.execute(params![id.0, winner.map(|top| top.bidder.id.0), winner.map(|top| top.amount.minor()), at.0])?;
+    Ok(())
+}
+
+fn add_rejection(
+    add: &mut CachedStatement<'_>,
+    auction_id: AuctionId,
+    rejected: &RejectedBid,
+    shelf: i64,
+) -> Result<i64, StoreError> {
+    let RejectedBid { bid: PlaceBid { bid_id, bidder, amount, message }, rejection, at } = rejected;
+    let facts = Facts::of(rejection);
+    let top = facts.top;
+    let added = add.execute(params![
+        auction_id.0,
+        shelf,
+        bid_id.0.to_be_bytes(),
+        bidder.id.0,
+        &*bidder.nick,
+        amount.minor(),
+        message.as_deref(),
+        at.0,
+        facts.reason,
+        facts.instant.map(|instant| instant.0),
+        facts.min_next,
+        top.map(|top| top.seq.0),
+        top.map(|top| top.bidder.id.0),
+        top.map(|top| &*top.bidder.nick),
+        top.map(|top| top.amount.minor()),
+        top.map(|top| top.at.0),
+    ])?;
+    Ok(i64::from(added > 0))
+}
+
+/// A rejection as columns; `rows::rejected` is the way back.
+struct Facts<'a> {
+    reason: &'static str,
+    instant: Option<Timestamp>,
+    min_next: Option<i64>,
+    top: Option<&'a Top>,
+}
+
+impl<'a> Facts<'a> {
+    fn of(rejection: &'a Rejection) -> Self {
+        let plain = |reason| Self { reason, instant: None, min_next: None, top: None };
+        match rejection {
+            Rejection::OwnAuction => plain("own_auction"),
+            Rejection::NotStarted { starts_at } => Self { instant: Some(*starts_at), ..plain("not_started") },
+            Rejection::Closed { ended_at } => Self { instant: Some(*ended_at), ..plain("closed") },
+            Rejection::TooLow { min_next, top } => {
+                Self { min_next: Some(min_next.minor()), top: top.as_ref(), ..plain("too_low") }
+            }
+            Rejection::AlreadyLeading { top } => Self { top: Some(top), ..plain("already_leading") },
+            Rejection::NotDue { ends_at } => Self { instant: Some(*ends_at), ..plain("not_due") },
+        }
+    }
+}

@@ -1,0 +1,183 @@
+//! The one thread that writes: group commit.
+//!
+//! It takes every job that waits, runs each in a savepoint of one transaction, commits once and only then
+//! answers all. A job never sees half of another, and no answer leaves before the disk has it.
+
+use std::fs::File;
+use std::io;
+
+use rusqlite::Connection;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::limits;
+use crate::store::StoreError;
+
+/// Hands jobs to the writing thread.
+pub(super) struct Writer {
+    /// Bounded by [`limits::STORE_JOBS_MAX`]; full → the caller waits.
+    messages: mpsc::Sender<Message>,
+}
+
+enum Message {
+    Job(Box<dyn Job>),
+    /// Finish what was taken, take nothing more, close, then answer.
+    Stop(oneshot::Sender<()>),
+}
+
+/// Some work inside the transaction, with its answer kept back until the commit.
+trait Job: Send {
+    /// Returns whether it is to be kept.
+    fn run(&mut self, connection: &Connection) -> bool;
+    /// Answers; with `failure` when nothing of the transaction was kept.
+    fn answer(self: Box<Self>, failure: Option<&StoreError>);
+}
+
+struct Task<T, F> {
+    work: Option<F>,
+    result: Result<T, StoreError>,
+    reply: oneshot::Sender<Result<T, StoreError>>,
+}
+
+impl<T, F> Job for Task<T, F>
+where
+    T: Send,
+    F: FnOnce(&Connection) -> Result<T, StoreError> + Send,
+{
+    fn run(&mut self, connection: &Connection) -> bool {
+        if let Some(work) = self.work.take() {
+            self.result = work(connection);
+        }
+        self.result.is_ok()
+    }
+
+    fn answer(self: Box<Self>, failure: Option<&StoreError>) {
+        let Self { result, reply, .. } = *self;
+        let answer = match failure {
+            Some(failure) => result.and_then(|_| Err(failure.clone())),
+            None => result,
+        };
+        // The caller may have gone; what was committed stays committed.
+        drop(reply.send(answer));
+    }
+}
+
+fn stopped() -> StoreError {
+    StoreError::Unavailable("the store is closed".to_owned())
+}
+
+impl Writer {
+    /// Starts the thread. It owns the connection and the file's lock, and gives the lock up last.
+    pub(super) fn start(connection: Connection, lock: File) -> io::Result<Self> {
+        let (messages, inbox) = mpsc::channel(limits::STORE_JOBS_MAX);
+        std::thread::Builder::new().name("store-writer".to_owned()).spawn(move || serve(connection, lock, inbox))?;
+        Ok(Self { messages })
+    }
+
+    /// Runs `work` in a transaction and returns its result once that is on stable storage. A failed
+    /// `work` leaves no trace. Dropping the future does not stop the work.
+    pub(super) async fn run<T, F>(&self, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+    {
+        let (reply, answer) = oneshot::channel();
+        let task = Task { work: Some(work), result: Err(stopped()), reply };
+        self.messages.send(Message::Job(Box::new(task))).await.map_err(|_unsent| stopped())?;
+        answer.await.unwrap_or_else(|_| Err(StoreError::OutcomeUnknown("the writer is gone".to_owned())))
+    }
+
+    /// Finishes what was taken, closes the file and gives up the lock. Twice is no error.
+    pub(super) async fn stop(&self) {
+        let (done, stopped) = oneshot::channel();
+        if self.messages.send(Message::Stop(done)).await.is_ok() {
+            // An error means that the thread has ended already.
+            drop(stopped.await);
+        }
+    }
+}
+
+fn serve(connection: Connection, lock: File, mut inbox: mpsc::Receiver<Message>) {
+    let mut stopping = Vec::new();
+    let mut jobs = Vec::new();
+    while let Some(first) = inbox.blocking_recv() {
+        let mut next = Some(first);
+        while let Some(message) = next {
+            match message {
+                Message::Job(job) => jobs.push(job),
+                Message::Stop(done) => {
+                    inbox.close();
+                    stopping.push(done);
+                }
+            }
+            next = if jobs.len() < limits::STORE_JOBS_MAX { inbox.try_recv().ok() } else { None };
+        }
+        commit_all(&connection, &mut jobs);
+    }
+    if let Err((_, error)) = connection.close() {
+        tracing::warn!(%error, "the database did not close cleanly; the log will be replayed at the next start");
+    }
+    drop(lock);
+    for done in stopping {
+        // An error means that nobody waits for it.
+        let _ = done.send(());
+    }
+}
+
+fn commit_all(connection: &Connection, jobs: &mut Vec<Box<dyn Job>>) {
+    if jobs.is_empty() {
+        return;
+    }
+    let failure = transact(connection, jobs).err();
+    if let Some(error) = &failure {
+        tracing::error!(%error, jobs = jobs.len(), "a transaction was not committed");
+    }
+    for job in jobs.drain(..) {
+        job.answer(failure.as_ref());
+    }
+}
+
+/// Runs all jobs in one transaction. On an error nothing of any job is kept.
+fn transact(connection: &Connection, jobs: &mut [Box<dyn Job>]) -> Result<(), StoreError> {
+    say(connection, "BEGIN IMMEDIATE")?;
+    let outcome = run_all(connection, jobs).and_then(|kept| say(connection, if kept { "COMMIT" } else { "ROLLBACK" }));
+    if outcome.is_err()
+        && !connection.is_autocommit()
+        && let Err(error) = say(connection, "ROLLBACK")
+    {
+        tracing::error!(%error, "a failed transaction could not be rolled back");
+    }
+    outcome
+}
+
+/// Runs each job so that a failed one leaves no trace. Returns whether anything is to be kept.
+fn run_all(connection: &Connection, jobs: &mut [Box<dyn Job>]) -> Result<bool, StoreError> {
+    if let [alone] = jobs {
+        // The transaction itself is its savepoint: the common case under one committer, and a good deal cheaper.
+        let kept = alone.run(connection);
+        return still_open(connection).map(|()| kept);
+    }
+    for job in jobs {
+        say(connection, "SAVEPOINT job")?;
+        let kept = job.run(connection);
+        still_open(connection)?;
+        if !kept {
+            say(connection, "ROLLBACK TO job")?;
+        }
+        say(connection, "RELEASE job")?;
+    }
+    Ok(true)
+}
+
+/// `SQLite` gives up the whole transaction by itself when the disk is full or fails.
+fn still_open(connection: &Connection) -> Result<(), StoreError> {
+    if connection.is_autocommit() {
+        return Err(StoreError::Unavailable("the database gave the transaction up; is the disk full?".to_owned()));
+    }
+    Ok(())
+}
+
+/// Whatever makes one of these fail, nothing is kept.
+fn say(connection: &Connection, statement: &str) -> Result<(), StoreError> {
+    let said = connection.prepare_cached(statement).and_then(|mut prepared| prepared.execute([]));
+    said.map(|_| ()).map_err(|error| StoreError::Unavailable(error.to_string()))
+}

@@ -1,0 +1,52 @@
+//! Rate limits, when they are on.
+
+use serde_json::json;
+
+use crate::harness::Server;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn guessing_passwords_is_slowed_down() {
+    let server = Server::with(&[("LIMITS__ENABLED", "true"), ("LIMITS__SIGN_INS_PER_MINUTE", "5")]).await;
+    let ann = server.user("Ann").await;
+    let guess = json!({"email": ann.email, "password": "not-her-password"});
+    let mut refused = 0;
+    for _ in 0..10 {
+        let reply = server.anonymous().post("/api/v1/sessions", &guess).await;
+        if reply.status == 429 {
+            reply.problem(429, "rate_limited");
+            refused += 1;
+        } else {
+            reply.problem(401, "bad_credentials");
+        }
+    }
+    assert!(
+        (5..=7).contains(&refused),
+        "one sign-in and four or five guesses go through, {refused} of 10 were refused"
+    );
+    server.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_limit_on_bids_holds_over_every_transport() {
+    let server = Server::with(&[("LIMITS__ENABLED", "true"), ("LIMITS__BIDS_PER_SECOND", "3")]).await;
+    let (seller, ann) = (server.user("Seller").await, server.user("Ann").await);
+    let auction = seller.sell(3600).await;
+    let mut ws = crate::harness::Ws::signed_in(&server, &ann).await;
+    let mut limited = (0, 0);
+    for amount in 1..=20 {
+        let bid_id = crate::harness::uuid();
+        if amount % 2 == 0 {
+            ws.bid(&auction, &bid_id, amount).await;
+            let receipt = ws.receipt(&bid_id).await;
+            limited.0 += i32::from(receipt["code"] == "rate_limited");
+        } else {
+            let reply = ann.bid_as(&auction, &bid_id, amount).await;
+            limited.1 += i32::from(reply.status == 429);
+            if reply.status == 429 {
+                reply.problem(429, "rate_limited");
+            }
+        }
+    }
+    assert!(limited.0 > 2 && limited.1 > 2 && limited.0 + limited.1 > 9, "{limited:?}");
+    server.finish().await;
+}

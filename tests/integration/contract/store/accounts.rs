@@ -1,0 +1,93 @@
+//! Users, tokens, pictures, and the store as a whole.
+
+use bytes::Bytes;
+use gavel::domain::AuctionId;
+use gavel::limits::TOKENS_PER_USER_MAX;
+use gavel::store::{SignUp, StoreError, StoredImage};
+
+use crate::contract::Backend;
+use crate::contract::driver::{at, new_auction, terms, user};
+
+pub(crate) async fn an_email_address_is_taken_whatever_its_case(backend: &impl Backend) {
+    let store = backend.open().await;
+    let created = store.create_user("Ann.Ö@Test.test", "ann", "$h1", at(0)).await.unwrap();
+    assert!(matches!(created, SignUp::Created(user) if &*user.email == "Ann.Ö@Test.test"));
+    let again = store.create_user("ann.ö@TEST.test", "other", "$h2", at(1)).await.unwrap();
+    assert!(matches!(again, SignUp::EmailTaken));
+    let other = store.create_user("ann.o@test.test", "ann", "$h1", at(2)).await.unwrap();
+    assert!(matches!(other, SignUp::Created(_)));
+}
+
+pub(crate) async fn a_user_is_found_whatever_the_case_of_the_address(backend: &impl Backend) {
+    let store = backend.open().await;
+    let SignUp::Created(created) = store.create_user("Ann@Test.test", "앤", "$h1", at(0)).await.unwrap() else {
+        panic!("the address is taken in an empty store");
+    };
+    let found = store.user_by_email("aNN@test.TEST").await.unwrap().unwrap();
+    assert_eq!(found.id, created.id);
+    assert_eq!((&*found.email, &*found.nick, &*found.password_hash), ("Ann@Test.test", "앤", "$h1"));
+    assert!(store.user_by_email("ann@test").await.unwrap().is_none());
+}
+
+pub(crate) async fn a_token_counts_until_it_expires(backend: &impl Backend) {
+    let store = backend.open().await;
+    let ann = user(&*store, "ann").await;
+    store.create_token([7; 32], ann.id, at(0), at(100)).await.unwrap();
+    let (found, expires_at) = store.token_user([7; 32], at(99)).await.unwrap().unwrap();
+    assert_eq!((found.id, &*found.email, expires_at), (ann.id, &*ann.email, at(100)));
+    assert!(store.token_user([7; 32], at(100)).await.unwrap().is_none());
+    assert!(store.token_user([8; 32], at(0)).await.unwrap().is_none());
+}
+
+pub(crate) async fn a_revoked_token_is_unknown(backend: &impl Backend) {
+    let store = backend.open().await;
+    let ann = user(&*store, "ann").await;
+    for hash in [[1; 32], [2; 32]] {
+        store.create_token(hash, ann.id, at(0), at(100)).await.unwrap();
+    }
+    store.revoke_token([1; 32]).await.unwrap();
+    store.revoke_token([1; 32]).await.unwrap();
+    assert!(store.token_user([1; 32], at(1)).await.unwrap().is_none());
+    assert!(store.token_user([2; 32], at(1)).await.unwrap().is_some());
+}
+
+pub(crate) async fn the_oldest_tokens_beyond_the_most_go(backend: &impl Backend) {
+    let store = backend.open().await;
+    let (ann, bob) = (user(&*store, "ann").await, user(&*store, "bob").await);
+    store.create_token([255; 32], bob.id, at(0), at(1_000)).await.unwrap();
+    let most = u8::try_from(TOKENS_PER_USER_MAX).unwrap();
+    for number in 0..most + 3 {
+        // Several in one microsecond: the later written counts as the newer.
+        store.create_token([number; 32], ann.id, at(i64::from(number / 10)), at(1_000)).await.unwrap();
+    }
+    for number in 0..most + 3 {
+        let known = store.token_user([number; 32], at(20)).await.unwrap().is_some();
+        assert_eq!(known, number >= 3, "token {number}");
+    }
+    assert!(store.token_user([255; 32], at(20)).await.unwrap().is_some());
+}
+
+pub(crate) async fn a_picture_is_given_back_byte_by_byte(backend: &impl Backend) {
+    let store = backend.open().await;
+    let ann = user(&*store, "ann").await;
+    let bytes = Bytes::from((0..=255).cycle().take(100_000).collect::<Vec<u8>>());
+    let image = StoredImage { media_type: "image/webp".into(), bytes: bytes.clone() };
+    store.put_image("ab12", image.clone(), ann.id, at(0)).await.unwrap();
+    store.put_image("ab12", image, ann.id, at(1)).await.unwrap();
+    let found = store.image("ab12").await.unwrap().unwrap();
+    assert_eq!((&*found.media_type, found.bytes), ("image/webp", bytes));
+    assert!(store.image("ab13").await.unwrap().is_none());
+}
+
+pub(crate) async fn after_the_close_everything_is_refused(backend: &impl Backend) {
+    let store = backend.open().await;
+    store.ping().await.unwrap();
+    let ann = user(&*store, "ann").await;
+    store.close().await;
+    store.close().await;
+    assert!(matches!(store.ping().await, Err(StoreError::Unavailable(_))));
+    assert!(matches!(store.take_over().await, Err(StoreError::Unavailable(_))));
+    assert!(matches!(store.auction(AuctionId(1)).await, Err(StoreError::Unavailable(_))));
+    let created = store.create_auction(new_auction("a lamp", terms(ann.id))).await;
+    assert!(matches!(created, Err(StoreError::Unavailable(_))));
+}

@@ -1,0 +1,258 @@
+//! Two thousand watchers of one auction, two of whom never read.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use futures_util::{SinkExt, StreamExt};
+use serde_json::json;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpSocket, TcpStream};
+use tokio::task::JoinHandle;
+use tokio_tungstenite::tungstenite::Message;
+
+use crate::harness::{Server, Ws, soon, uuid};
+
+const WATCHERS_OF_EACH_KIND: usize = 1_000;
+const BIDS_PER_SECOND: u64 = 50;
+/// At least 20 s; then on until the stuck readers show in the metrics, at most 60 s.
+const BIDS_MIN: usize = 1_000;
+const BIDS_MAX: usize = 3_000;
+const SEEN_WITHIN: Duration = Duration::from_millis(100);
+/// What the stuck sessions' bounded queues and the store's caches may add.
+const GROWTH_KIB_MAX: u64 = 48 * 1_024;
+
+/// When each bid was sent (nanoseconds since `origin`; 0 while it was not), and who has connected.
+struct Board {
+    origin: Instant,
+    sent_ns: Vec<AtomicU64>,
+    watching: AtomicUsize,
+}
+
+impl Board {
+    fn now_ns(&self) -> u64 {
+        u64::try_from(self.origin.elapsed().as_nanos()).unwrap()
+    }
+
+    fn sent(&self, seq: usize) {
+        self.sent_ns[seq].store(self.now_ns(), Ordering::SeqCst);
+    }
+
+    fn age_us(&self, seq: usize) -> u64 {
+        (self.now_ns() - self.sent_ns[seq].load(Ordering::SeqCst)) / 1_000
+    }
+}
+
+/// The ages at which one watcher saw bids 1, 2, 3, …
+type Seen = Vec<u64>;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_thousand_watchers_see_every_bid_at_once_though_two_are_stuck() {
+    assert_room_for_connections();
+    let server = Server::start_alone().await;
+    let seller = server.user("Seller").await;
+    let rules = json!({"leader_may_raise": true});
+    let auction =
+        seller.create(&json!({"title": "Watched", "start_price": 1, "duration_s": 3600, "rules": rules})).await;
+    let auction = auction["id"].as_str().unwrap().to_owned();
+    let board = Arc::new(Board {
+        origin: Instant::now(),
+        sent_ns: (0..=BIDS_MAX).map(|_| AtomicU64::new(0)).collect(),
+        watching: AtomicUsize::new(0),
+    });
+    let stuck = (stuck_sse(&server, &auction).await, stuck_ws(&server, &auction).await);
+    let (end, _) = tokio::sync::watch::channel(usize::MAX);
+    let mut watchers = Vec::new();
+    for _ in 1..WATCHERS_OF_EACH_KIND {
+        watchers.push(watch_ws(&server, &auction, Arc::clone(&board), end.subscribe()).await);
+        watchers.push(watch_sse(&server, &auction, Arc::clone(&board), end.subscribe()).await);
+    }
+    crate::harness::eventually("all watchers to be subscribed", || async {
+        (board.watching.load(Ordering::SeqCst) == watchers.len()).then_some(())
+    })
+    .await;
+
+    let (bids, before_kib, after_kib) = bid_at_a_steady_rate(&server, &auction, &board).await;
+    end.send(bids).unwrap();
+    let mut ages = Vec::with_capacity(bids * watchers.len());
+    for watcher in watchers {
+        let seen = soon("a watcher to have seen the last bid", watcher).await.unwrap();
+        assert_eq!(seen.len(), bids, "every bid, each once");
+        ages.extend(seen);
+    }
+    ages.sort_unstable();
+    let at = |per_mille: usize| ages[(ages.len() - 1) * per_mille / 1_000];
+    let (p50, p99, p999, max) = (at(500), at(990), at(999), at(1_000));
+    eprintln!(
+        "watchers: {bids} bids at {BIDS_PER_SECOND}/s, {} sightings, µs after sending: p50 {p50} p99 {p99} p99.9 {p999} max {max}",
+        ages.len()
+    );
+    eprintln!("watchers: server memory {before_kib} KiB, at the end {after_kib} KiB");
+    assert!(Duration::from_micros(p99) < SEEN_WITHIN, "p99 is {p99} µs");
+    assert!(after_kib < before_kib + GROWTH_KIB_MAX, "memory grew from {before_kib} to {after_kib} KiB");
+    drop(stuck);
+    server.finish().await;
+}
+
+/// This process and the server each hold one end of two thousand connections.
+fn assert_room_for_connections() {
+    let limits = std::fs::read_to_string("/proc/self/limits").unwrap();
+    let line = limits.lines().find(|line| line.starts_with("Max open files")).unwrap();
+    let soft: usize = line.split_whitespace().nth(3).unwrap().parse().unwrap_or(usize::MAX);
+    let needed = 2 * WATCHERS_OF_EACH_KIND + 500;
+    assert!(soft >= needed, "at most {soft} open files, {needed} are needed: `ulimit -n {needed}` before the tests");
+}
+
+/// Bids until both stuck readers were dealt with; the number of bids, and memory before and after.
+async fn bid_at_a_steady_rate(server: &Server, auction: &str, board: &Board) -> (usize, u64, u64) {
+    let ann = server.user("Ann").await;
+    let (mut sink, mut stream) = Ws::signed_in(server, &ann).await.into_inner().split();
+    let answers = tokio::spawn(async move {
+        let mut accepted = 0;
+        while let Some(Ok(message)) = stream.next().await {
+            if let Message::Text(text) = message
+                && text.contains("\"receipt\"")
+            {
+                assert!(text.contains("\"accepted\""), "{text}");
+                accepted += 1;
+            }
+        }
+        accepted
+    });
+    let message = "입".repeat(100);
+    let mut every = tokio::time::interval(Duration::from_micros(1_000_000 / BIDS_PER_SECOND));
+    let (mut before_kib, mut bids) = (0, 0);
+    while bids < BIDS_MAX {
+        every.tick().await;
+        bids += 1;
+        let frame =
+            json!({"type": "bid", "auction_id": auction, "bid_id": uuid(), "amount": 1_000 + bids, "message": message});
+        board.sent(bids);
+        sink.send(Message::text(frame.to_string())).await.unwrap();
+        if bids == 250 {
+            before_kib = resident_kib(server.pid());
+        }
+        if bids >= BIDS_MIN && bids % 50 == 0 && handled_by_policy(server).await >= 2.0 {
+            break;
+        }
+    }
+    let handled = handled_by_policy(server).await;
+    assert!(handled >= 2.0, "the stuck readers do not show in /metrics: {handled}");
+    let after_kib = resident_kib(server.pid());
+    crate::harness::eventually("the last bid to be committed", || async {
+        (server.anonymous().auction(auction).await["seq"].as_u64() == Some(bids as u64)).then_some(())
+    })
+    .await;
+    sink.close().await.unwrap();
+    assert_eq!(soon("the end of the receipts", answers).await.unwrap(), bids, "every bid was accepted");
+    (bids, before_kib, after_kib)
+}
+
+async fn handled_by_policy(server: &Server) -> f64 {
+    let metrics = server.metrics().await;
+    metrics.sum("gavel_sessions_slow_dropped_total", "") + metrics.sum("gavel_sessions_lagged_total", "")
+}
+
+fn resident_kib(pid: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse().unwrap()
+}
+
+/// Collects ages until the last bid was seen; `end` says which one that is.
+struct Sightings {
+    board: Arc<Board>,
+    end: tokio::sync::watch::Receiver<usize>,
+    seen: Seen,
+}
+
+impl Sightings {
+    /// Takes note of a bid; fails unless it is the next one.
+    fn note(&mut self, text: &str) {
+        let digits = text.split_once("\"seq\":").expect("a bid has a seq").1;
+        let seq: usize = digits[..digits.find(|letter: char| !letter.is_ascii_digit()).unwrap()].parse().unwrap();
+        assert_eq!(seq, self.seen.len() + 1, "a bid is missing or came twice");
+        self.seen.push(self.board.age_us(seq));
+    }
+
+    fn is_done(&self) -> bool {
+        self.seen.len() >= *self.end.borrow()
+    }
+}
+
+async fn watch_ws(
+    server: &Server,
+    auction: &str,
+    board: Arc<Board>,
+    end: tokio::sync::watch::Receiver<usize>,
+) -> JoinHandle<Seen> {
+    let mut ws = Ws::anonymous(server).await;
+    ws.subscribe(auction).await;
+    ws.next_of("snapshot").await;
+    board.watching.fetch_add(1, Ordering::SeqCst);
+    let mut stream = ws.into_inner();
+    let mut sightings = Sightings { board, end, seen: Vec::new() };
+    tokio::spawn(async move {
+        // A tick comes every second, so that the end is noticed.
+        while !sightings.is_done() {
+            if let Message::Text(text) = stream.next().await.expect("the connection stays").unwrap() {
+                if text.contains("\"type\":\"bid\"") {
+                    sightings.note(&text);
+                } else {
+                    assert!(text.contains("\"type\":\"tick\""), "a watcher that reads is never told to skip: {text}");
+                }
+            }
+        }
+        sightings.seen
+    })
+}
+
+async fn watch_sse(
+    server: &Server,
+    auction: &str,
+    board: Arc<Board>,
+    end: tokio::sync::watch::Receiver<usize>,
+) -> JoinHandle<Seen> {
+    let mut sse = crate::harness::Sse::open(&server.anonymous(), &format!("/api/v1/auctions/{auction}/events")).await;
+    sse.next_of("snapshot").await;
+    board.watching.fetch_add(1, Ordering::SeqCst);
+    let mut sightings = Sightings { board, end, seen: Vec::new() };
+    tokio::spawn(async move {
+        while !sightings.is_done() {
+            let event = sse.next().await;
+            match event.event.as_str() {
+                "bid" => sightings.note(&event.data),
+                "tick" => {}
+                _ => panic!("a watcher that reads is never told to skip: {event:?}"),
+            }
+        }
+        sightings.seen
+    })
+}
+
+/// A connection with a small receive buffer.
+async fn narrow(server: &Server) -> TcpStream {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(4_096).unwrap();
+    soon("a connection", socket.connect(server.address().parse().unwrap())).await.unwrap()
+}
+
+/// Subscribes over SSE and never reads again.
+async fn stuck_sse(server: &Server, auction: &str) -> TcpStream {
+    let mut socket = narrow(server).await;
+    let request = format!("GET /api/v1/auctions/{auction}/events HTTP/1.1\r\nHost: {}\r\n\r\n", server.address());
+    socket.write_all(request.as_bytes()).await.unwrap();
+    let mut byte = [0];
+    soon("the first byte of the answer", socket.read_exact(&mut byte)).await.unwrap();
+    socket
+}
+
+/// Subscribes over WebSocket and never reads again.
+async fn stuck_ws(server: &Server, auction: &str) -> impl Sized + use<> {
+    let socket = narrow(server).await;
+    let address = format!("ws://{}/api/v1/ws", server.address());
+    let (mut stream, _) = soon("a handshake", tokio_tungstenite::client_async(address, socket)).await.unwrap();
+    let frame = json!({"type": "subscribe", "auction_id": auction});
+    stream.send(Message::text(frame.to_string())).await.unwrap();
+    stream
+}
