@@ -59,6 +59,7 @@ impl Keeper {
 
 static SHARED: OnceCell<Server> = OnceCell::const_new();
 static DATABASES: AtomicU32 = AtomicU32::new(0);
+static PORTS: AtomicU32 = AtomicU32::new(0);
 
 /// The server that the tests of this process share. Not for tests that harm the server.
 pub(crate) async fn shared() -> &'static Server {
@@ -136,6 +137,12 @@ impl Server {
                 return;
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
+            let mut keeper = self.keeper.lock().unwrap();
+            if has_ended(keeper.postmaster) {
+                // A process of the one before has still not let go of the data.
+                keeper.say("reap");
+                keeper.start();
+            }
         }
         let log = std::fs::read_to_string(self.folder.join("log")).unwrap_or_default();
         panic!("the server did not start:\n{log}");
@@ -198,8 +205,23 @@ fn as_user(program: &Path, user: Option<(u32, u32)>, folder: &Path) -> Command {
     command
 }
 
+/// A port below those that the system gives out by itself: while the server is down, a client that tries to reach it on
+/// one of those may be given that very port as its own, be connected to itself, and keep the server from returning.
 fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+    loop {
+        // Other tests look for ports at the same time: none is tried twice here, and each process starts elsewhere.
+        let step = std::process::id().wrapping_mul(101).wrapping_add(PORTS.fetch_add(1, Ordering::Relaxed));
+        let port = 10_000 + u16::try_from(step % 20_000).unwrap();
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
+}
+
+fn has_ended(process: u32) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
+    // pid (name) state …
+    stat.rsplit(')').next().and_then(|rest| rest.split_whitespace().next()).is_none_or(|state| state == "Z")
 }
 
 /// The children of a process, separated by spaces.
