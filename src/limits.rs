@@ -38,6 +38,34 @@ pub const STORE_STATEMENTS: usize = 64;
 pub const AUDIT_PAGE: u32 = 1_000;
 /// Faults that the auditor keeps word for word; the rest are only counted.
 pub const AUDIT_FAULTS_MAX: usize = 1_000;
+/// Connections to Postgres that read, and write what is no bid. All busy → the caller waits up to [`POSTGRES_READ`].
+pub const POSTGRES_CONNECTIONS: usize = 8;
+/// Connections to Postgres for nodes and shards, apart from the readers so that a renewal never waits for a page.
+pub const POSTGRES_OWNER_CONNECTIONS: usize = 2;
+/// Commits that wait for the connection to Postgres; the committer has one in flight. Full → the caller waits.
+pub const POSTGRES_COMMITS_MAX: usize = 64;
+/// Time to connect to Postgres. Longer → unavailable.
+pub const POSTGRES_CONNECT: Span = Span::from_secs(2);
+/// Time that a statement on Postgres other than a commit may take. Longer → the server ends it.
+pub const POSTGRES_READ: Span = Span::from_secs(5);
+/// Time that a takeover waits for a shard's row. Longer → the old owner's connections are ended, and again.
+pub const POSTGRES_LOCK: Span = Span::from_millis(500);
+/// How often a takeover tries for a lock before it is unavailable.
+pub const POSTGRES_LOCK_TRIES: u32 = 5;
+/// Data to Postgres that stays unacknowledged for this long means that the connection is dead (`TCP_USER_TIMEOUT`).
+pub const POSTGRES_SILENCE: Span = Span::from_secs(5);
+/// An idle connection to Postgres is probed after this long, and again; three probes unanswered → dead.
+pub const POSTGRES_KEEPALIVE: Span = Span::from_secs(1);
+/// Pause after a failed connection attempt of the committing connection; doubles up to [`POSTGRES_RECONNECT_MAX`].
+pub const POSTGRES_RECONNECT_MIN: Span = Span::from_millis(20);
+/// See [`POSTGRES_RECONNECT_MIN`]: bids are accepted again within this after Postgres is back.
+pub const POSTGRES_RECONNECT_MAX: Span = Span::from_millis(500);
+/// Pairs (auction, bidder) known to be stored (some 50 bytes each); of others it is sent once more that they bid there.
+pub const POSTGRES_BIDDERS_KNOWN: usize = 200_000;
+/// Bytes of a node's name: part of a Postgres connection's name, which holds 63.
+pub const NODE_NAME_BYTES_MAX: usize = 24;
+/// Shards of a new cluster: many for each node, so that load moves in small shares; fixed ever after.
+pub const SHARDS: u32 = 1_024;
 /// Auction actors awake at a time. Full → a bid on a sleeping auction is `overloaded`; idle ones sleep within a minute.
 pub const AUCTIONS_AWAKE_MAX: usize = 100_000;
 /// An auction without a command for this long goes to sleep.
@@ -204,6 +232,8 @@ const _: () = assert!(BIDS_IN_FLIGHT_PER_AUCTION <= BIDS_IN_FLIGHT_PER_NODE, "on
 const _: () = assert!(OUTBOX_MAX > BIDS_IN_FLIGHT_PER_NODE, "closing events find a place beside all bids");
 const _: () = assert!(CONNECTIONS_END_WITHIN.0 < STOP_WITHIN.0, "connections end before the stop is over");
 const _: () = assert!(REPLAY_EVENTS_MAX >= PAGE_ITEMS_MAX, "a replay covers at least a page");
+const _: () = assert!(POSTGRES_LOCK.0 < POSTGRES_READ.0, "a takeover hears of a lock before its statement is ended");
+const _: () = assert!(POSTGRES_RECONNECT_MIN.0 <= POSTGRES_RECONNECT_MAX.0, "pauses grow");
 const _: () = assert!(PAGE_ITEMS_DEFAULT <= PAGE_ITEMS_MAX, "the default page fits");
 const _: () =
     assert!((CATCH_UP_EVENTS_PER_READ as usize) < SESSION_QUEUE_FRAMES, "a read for a session fits its queue");

@@ -5,6 +5,10 @@
 //! what a method reported as done is on stable storage, and what it reported as failed with
 //! [`StoreError::Unavailable`] left no trace.
 
+pub mod audit;
+pub mod ownership;
+pub mod postgres;
+pub mod sqlite;
 pub mod write_behind;
 
 use std::sync::Arc;
@@ -15,9 +19,6 @@ use bytes::Bytes;
 use crate::domain::{
     AuctionId, BidId, Bidder, Epoch, Event, EventKind, Head, Money, PlaceBid, Rejection, Seq, Terms, Timestamp, UserId,
 };
-
-pub mod audit;
-pub mod sqlite;
 
 /// Why the store could not do it.
 #[derive(Debug, Clone, thiserror::Error)]

@@ -5,7 +5,7 @@
 mod audit;
 mod bus;
 mod driver;
-mod store;
+pub(crate) mod store;
 
 /// One backend's room for data: empty at first, and the same each time it is opened.
 pub(crate) trait Backend {

@@ -1,0 +1,4 @@
+-- Every part is accepted bids only.
+written AS (
+    SELECT ordinality FROM head
+)
