@@ -51,7 +51,14 @@ impl Clock {
     /// How long to wait from now until `at`; zero when it is past.
     #[must_use]
     pub fn until(&self, at: Timestamp) -> Duration {
-        Duration::from_micros(u64::try_from(at.since(self.now()).0).unwrap_or(0))
+        at.since(self.now()).into()
+    }
+}
+
+impl From<Span> for Duration {
+    /// A negative span is no time at all.
+    fn from(span: Span) -> Self {
+        Self::from_micros(u64::try_from(span.0).unwrap_or(0))
     }
 }
 

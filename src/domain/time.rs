@@ -22,13 +22,6 @@ impl Span {
     }
 }
 
-impl From<Span> for std::time::Duration {
-    /// A negative span is no time at all.
-    fn from(span: Span) -> Self {
-        Self::from_micros(u64::try_from(span.0).unwrap_or(0))
-    }
-}
-
 impl Timestamp {
     /// This instant moved by `span`; saturates.
     #[must_use]

@@ -1,7 +1,7 @@
 //! Faults of taking bids: 1 to 7, 9 to 11.
 
 use std::collections::BTreeSet;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 use serde_json::{Value, json};
@@ -165,6 +165,8 @@ async fn fault_07_a_bid_in_flight_at_the_end_is_never_acknowledged_in_vain() {
             }
         }
         amount += 10;
+        // Fewer bids than one replay holds.
+        tokio::time::sleep(Duration::from_millis(4)).await;
     }
     let story = crate::closing::whole_story(&server, &auction).await;
     let (end, bids) = story.split_last().unwrap();
