@@ -7,7 +7,7 @@ use futures_util::future::join_all;
 use serde_json::{Value, json};
 
 use super::{attribute, scripts};
-use crate::harness::{Browser, Client, Reply, Server, Sse, Ws, assert_rising, send, uuid};
+use crate::harness::{Browser, Client, PATIENCE, Reply, Server, Ws, assert_rising, send, soon, uuid};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn fault_01_two_bids_that_read_the_same_top_never_both_pass() {
@@ -65,18 +65,33 @@ async fn fault_03_a_body_without_a_bid_or_with_text_in_it_is_refused() {
     let original = format!("/good/{auction}/bid");
     let forms: [&[(&str, &str)]; 4] = [&[], &[("msg", "hi")], &[("bid", "")], &[("bid", "a lot"), ("msg", "")]];
     for form in forms {
-        assert_client_error(&browser.form(&original, form).await);
+        assert_unreadable(&browser.form(&original, form).await);
     }
     for body in [json!({}), json!({"bid": null}), json!({"bid": "a lot"}), json!({"bid": [5000]}), json!({"bid": true})]
     {
-        assert_client_error(&send(browser.own(reqwest::Method::POST, &original).json(&body)).await);
+        assert_unreadable(&send(browser.own(reqwest::Method::POST, &original).json(&body)).await);
+    }
+    for amount in [json!({}), json!({"amount": null}), json!({"amount": "a lot"})] {
+        assert_frame_refused(&server, &ann, &auction, &amount).await;
     }
     assert_eq!(ann.auction(&auction).await["seq"], 0, "nothing was stored");
     server.finish().await;
 }
 
-fn assert_client_error(reply: &Reply) {
-    assert!((400..500).contains(&reply.status) && !reply.text.is_empty(), "{reply:?}");
+/// Refused because no amount can be read from it: one that was taken for 0, or rounded, would be a 403 or an `ok`.
+fn assert_unreadable(reply: &Reply) {
+    assert!(matches!(reply.status, 400 | 422) && !reply.text.is_empty(), "{reply:?}");
+}
+
+/// As [`assert_unreadable`], for a bid in a WebSocket frame with this `amount`, or without one.
+async fn assert_frame_refused(server: &Server, bidder: &Client, auction: &str, amount: &Value) {
+    let bid_id = uuid();
+    let mut frame = json!({"type": "bid", "auction_id": auction, "bid_id": bid_id});
+    frame.as_object_mut().unwrap().extend(amount.as_object().unwrap().clone());
+    let mut ws = Ws::signed_in(server, bidder).await;
+    ws.send(&frame).await;
+    let receipt = soon("a receipt", ws.receipt(&bid_id)).await;
+    assert_eq!((&receipt["status"], &receipt["code"]), (&json!("rejected"), &json!("invalid")), "{frame}: {receipt}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -92,10 +107,14 @@ async fn fault_04_a_fraction_does_not_beat_the_top_and_is_not_rounded() {
         assert!(matches!(reply.status, 400 | 422), "{amount}: {reply:?}");
     }
     let browser = Browser::signed_in(server.url(), &bob).await;
-    assert_client_error(&browser.form(&format!("/good/{auction}/bid"), &[("bid", "2000.4"), ("msg", "")]).await);
-    let body = json!({"bid": 2000.4, "msg": ""});
     let path = format!("/good/{auction}/bid");
-    assert_client_error(&send(browser.own(reqwest::Method::POST, &path).json(&body)).await);
+    // Rounded, the first is a tie with the top and the second would beat it.
+    for bid in [2000.4, 2001.4] {
+        assert_unreadable(&browser.form(&path, &[("bid", &bid.to_string()), ("msg", "")]).await);
+        let body = json!({"bid": bid, "msg": ""});
+        assert_unreadable(&send(browser.own(reqwest::Method::POST, &path).json(&body)).await);
+        assert_frame_refused(&server, &bob, &auction, &json!({"amount": bid})).await;
+    }
     assert_eq!(bob.bids(&auction).await.len(), 1);
     server.finish().await;
 }
@@ -117,8 +136,7 @@ async fn fault_05_nobody_types_a_balance_and_no_balance_goes_negative() {
         auctions.push(auction);
     }
     for auction in &auctions {
-        let path = format!("/api/v1/auctions/{auction}/events");
-        Sse::open(&ann, &path).await.next_of("closed").await;
+        soon("the end", crate::closing::story(&server, auction)).await;
     }
     let me = ann.get("/api/v1/me").await.expect(200);
     assert_eq!(me["won"].as_array().map(Vec::len), Some(3), "{me}");
@@ -148,13 +166,16 @@ async fn fault_06_neither_the_owner_nor_the_leader_bids_against_themselves() {
 #[tokio::test(flavor = "multi_thread")]
 async fn fault_07_a_bid_in_flight_at_the_end_is_never_acknowledged_in_vain() {
     let server = Server::start().await;
-    let auction = server.user("Seller").await.sell(2).await;
+    let seller = server.user("Seller").await;
     let bidders = server.users(4).await;
+    let auction = seller.sell(2).await;
+    let started = Instant::now();
     let mut acknowledged = BTreeSet::new();
     let mut amount = 2000;
     let mut closed = 0;
     while closed < bidders.len() {
         closed = 0;
+        assert!(started.elapsed() < PATIENCE, "bids are taken for ever");
         let bids = bidders.iter().zip(amount..).map(|(bidder, amount)| bidder.bid(&auction, amount));
         for reply in join_all(bids).await {
             match (reply.status, reply.json()) {
@@ -168,7 +189,7 @@ async fn fault_07_a_bid_in_flight_at_the_end_is_never_acknowledged_in_vain() {
         // Fewer bids than one replay holds.
         tokio::time::sleep(Duration::from_millis(4)).await;
     }
-    let story = crate::closing::whole_story(&server, &auction).await;
+    let story = soon("the end", crate::closing::whole_story(&server, &auction)).await;
     let (end, bids) = story.split_last().unwrap();
     let shown = bids.iter().map(|bid| bid["amount"].as_i64().unwrap()).collect::<BTreeSet<_>>();
     assert_eq!(shown, acknowledged, "shown is what was acknowledged");
@@ -259,7 +280,14 @@ async fn fault_11_a_retry_or_a_double_click_is_the_same_bid() {
     assert_eq!(history.len(), 2);
     let browser = Browser::signed_in(server.url(), &ann).await;
     let page = browser.get(&format!("/good/{auction}")).await;
+    let bid_id = attribute(&page.text, "name=\"bid_id\"", "value").expect("the form names its bid");
+    for _ in 0..2 {
+        let fields = [("bid_id", bid_id.as_str()), ("bid", "3000"), ("msg", "")];
+        let pressed = browser.form(&format!("/good/{auction}/bid"), &fields).await;
+        assert_eq!((pressed.status, pressed.text.as_str()), (200, "ok"));
+    }
+    assert_eq!(ann.bids(&auction).await.len(), 3);
     let script = scripts(&browser, &page.text).await;
-    assert!(script.contains("bid_id"), "the page names its bids");
+    assert!(script.contains("bid_id: uuid()"), "the page's script names each bid");
     server.finish().await;
 }

@@ -22,8 +22,17 @@ async fn fault_22_sign_up_fields_are_required_and_checked() {
         let problem = server.anonymous().post("/api/v1/users", &body).await.problem(422, "invalid");
         assert!(problem.to_string().contains(name), "{name} is not named: {problem}");
     }
-    let browser = Browser::new(server.url());
-    assert!(browser.form("/auth/join", &[]).await.status < 500);
+    for left_out in ["email", "nick", "password"] {
+        let fields = good.iter().copied().filter(|(name, _)| *name != left_out).collect::<Vec<_>>();
+        let form = Browser::new(server.url()).form("/auth/join", &fields).await;
+        assert!(form.status >= 400 || form.header("location").contains("error="), "no {left_out}: {form:?}");
+        let mut body = json!({"email": good[0].1, "nick": good[1].1, "password": good[2].1});
+        body.as_object_mut().unwrap().remove(left_out);
+        let problem = server.anonymous().post("/api/v1/users", &body).await.problem(422, "invalid");
+        assert!(problem.to_string().contains(left_out), "{left_out} is not named: {problem}");
+    }
+    let empty = Browser::new(server.url()).form("/auth/join", &[]).await;
+    assert!(empty.status < 500 && (empty.status >= 400 || empty.header("location").contains("error=")), "{empty:?}");
     let login = json!({"email": "ann@test.example", "password": "a-good-password"});
     server.anonymous().post("/api/v1/sessions", &login).await.problem(401, "bad_credentials");
     server.finish().await;
@@ -39,6 +48,10 @@ async fn fault_23_other_sites_neither_sign_out_nor_change_state_and_uploads_are_
     let out = send(browser.foreign(Method::GET, "/auth/logout")).await;
     assert!(out.status < 500, "{out:?}");
     assert_eq!(browser.get("/api/v1/me").await.status, 200, "still signed in");
+    for (method, path) in [(Method::POST, "/auth/logout"), (Method::DELETE, "/api/v1/sessions/current")] {
+        assert_eq!(send(browser.foreign(method.clone(), path)).await.status, 403, "{method} {path}");
+        assert_eq!(browser.get("/api/v1/me").await.status, 200, "still signed in after {method} {path}");
+    }
     let form = "application/x-www-form-urlencoded";
     let bid = browser
         .foreign(Method::POST, &format!("/good/{auction}/bid"))

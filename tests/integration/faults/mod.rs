@@ -15,6 +15,12 @@ pub(crate) fn attribute(html: &str, mark: &str, name: &str) -> Option<String> {
     Some(value.split('"').next()?.to_owned())
 }
 
+/// The text in the first HTML element whose tag contains `mark`, up to the next tag.
+pub(crate) fn text_of<'a>(html: &'a str, mark: &str) -> Option<&'a str> {
+    let mut elements = html.split('<').filter_map(|element| element.split_once('>'));
+    elements.find(|(tag, _)| tag.contains(mark)).map(|(_, text)| text)
+}
+
 /// The page's own scripts, inline and linked, with all that they import, as one text.
 pub(crate) async fn scripts(browser: &Browser, html: &str) -> String {
     let (mut all, mut found) = (String::new(), Vec::new());
