@@ -243,6 +243,10 @@ impl Roster {
             return;
         }
         let Some(entry) = self.sessions.get(&session.id) else { return };
+        if session.kind == Kind::Sse && session.unsettled.get() >= entry.auctions.len() {
+            // Nothing may come before its `hello`, which is the first event of an SSE stream.
+            return;
+        }
         let (wire, channels) = (session.wire(), &self.channels);
         let frame = if session.unsettled.get() == 0 {
             self.round.shared(&entry.auctions, wire, || tick(channels, &entry.auctions, |_| true, now))

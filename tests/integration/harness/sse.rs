@@ -86,12 +86,16 @@ impl Sse {
 
     /// The next message of this name; others are passed over.
     pub(crate) async fn next_of(&mut self, name: &str) -> SseEvent {
-        loop {
-            let event = self.next().await;
-            if event.event == name {
-                return event;
+        // Ticks keep each single wait short; a message that never comes must not.
+        let found = async {
+            loop {
+                let event = self.next().await;
+                if event.event == name {
+                    return event;
+                }
             }
-        }
+        };
+        soon(&format!("`{name}`"), found).await
     }
 
     /// Reads until the server ends the stream.
