@@ -48,14 +48,13 @@ pub fn open(hubs: &Arc<Hubs>, auctions: &[Followed], signed_in: Option<&SignedIn
     Ok(actor.respond())
 }
 
-/// Starts a stream of the server clock.
+/// Starts a stream of the server clock: its messages are a second apart from the first on.
 ///
 /// # Errors
 /// When the node has no room.
 pub fn open_clock(hubs: &Arc<Hubs>) -> Result<HttpResponse, Refused> {
     let hub = hubs.local();
     let session = hub.join(Kind::Clock, None)?;
-    session.queue.push(frames::clock(hub.now()), hub.now());
     Ok(SseSession { hub, session }.respond())
 }
 

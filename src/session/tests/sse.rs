@@ -9,7 +9,6 @@ use crate::session::Ending;
 async fn the_server_clock_tells_the_time_and_nothing_else() {
     let node = Node::start(House::default());
     let mut clock = node.sse("/sse").await;
-    assert_eq!(clock.next().await.unwrap(), format!("data: {}", START.as_millis()));
     for secs in 1..=3 {
         node.tick_after(Span::from_secs(1));
         assert_eq!(clock.next().await.unwrap(), format!("data: {}", START.as_millis() + secs * 1_000));
