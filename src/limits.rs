@@ -164,7 +164,7 @@ pub const SUBSCRIPTIONS_PER_SESSION_MAX: usize = 100;
 /// Live sessions of a node. More → 503 `overloaded`.
 pub const SESSIONS_MAX: usize = 50_000;
 /// Events replayed to a session that reconnects; more missed → a snapshot.
-pub const REPLAY_EVENTS_MAX: u32 = 5_000;
+pub const REPLAY_EVENTS_MAX: u32 = 20_000;
 /// Bytes of a frame from a client. Larger → close code 1009.
 pub const FRAME_BYTES_MAX: usize = 16 * 1_024;
 /// Bids a WebSocket connection may have unanswered. More → the bid is answered `overloaded`.
