@@ -8,6 +8,7 @@ pub mod auction;
 pub mod bus;
 pub mod cli;
 pub mod clock;
+pub mod cluster;
 pub mod domain;
 pub mod http;
 pub mod limits;

@@ -9,10 +9,11 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Room → the rooms that it may name. Leaf files ([`LEAVES`]) are free for all but `domain`; [`ROOTS`] may name everything.
-const MAY_IMPORT: [(&str, &[&str]); 9] = [
-    ("http", &["account", "auction", "bus", "domain", "protocol", "session", "store", "web"]),
+const MAY_IMPORT: [(&str, &[&str]); 10] = [
+    ("http", &["account", "auction", "bus", "cluster", "domain", "protocol", "session", "store", "web"]),
     ("web", &["account", "domain", "protocol", "store"]),
     ("protocol", &["auction", "bus", "domain", "store"]),
+    ("cluster", &["auction", "bus", "domain", "protocol", "store"]),
     ("auction", &["bus", "domain", "store"]),
     ("session", &["account", "bus", "domain", "protocol"]),
     ("account", &["domain", "store"]),
@@ -31,12 +32,14 @@ const ROOTS: [&str; 4] = ["lib", "main", "app", "cli"];
 const LEAVES: [&str; 4] = ["clock", "limits", "settings", "telemetry"];
 
 /// Words in code that only these files or folders may say.
-const ONLY_IN: [(&str, &[&str]); 11] = [
+const ONLY_IN: [(&str, &[&str]); 13] = [
     ("rusqlite", &["store/"]),
     ("tokio_postgres", &["store/"]),
     ("deadpool_postgres", &["store/"]),
     ("postgres_types", &["store/"]),
     ("refinery", &["store/"]),
+    ("redis::", &["bus/"]),
+    ("reqwest", &["cluster/"]),
     ("actix_web_actors", &["session/websocket.rs", "session/sse.rs"]),
     ("Instant::now", &["clock.rs"]),
     ("SystemTime::now", &["clock.rs"]),

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use crate::account::Limiter;
-use crate::auction::Engine;
 use crate::bus::Publication;
 use crate::clock::Clock;
+use crate::cluster::Router;
 use crate::domain::{AuctionId, Bidder, EventKind, Money, Seq};
 use crate::http::bids::receipt_frame;
 use crate::protocol::client::AuctionView;
@@ -76,20 +76,20 @@ fn publication(auction: &StoredAuction, StoredEvent { epoch, event }: StoredEven
 }
 
 /// Where WebSocket bids go: the same checks and the same engine as a bid over HTTP.
-pub(super) struct EngineDesk {
-    engine: Arc<Engine>,
+pub(super) struct RouterDesk {
+    router: Arc<Router>,
     limiter: Arc<Limiter>,
 }
 
-impl EngineDesk {
-    pub(super) fn new(engine: Arc<Engine>, limiter: Arc<Limiter>) -> Self {
-        Self { engine, limiter }
+impl RouterDesk {
+    pub(super) fn new(router: Arc<Router>, limiter: Arc<Limiter>) -> Self {
+        Self { router, limiter }
     }
 }
 
 #[async_trait]
-impl BidDesk for EngineDesk {
+impl BidDesk for RouterDesk {
     async fn place(&self, bidder: &Bidder, BidFrame { auction_id, bid }: BidFrame) -> String {
-        receipt_frame(&self.engine, &self.limiter, bidder.id, auction_id, bid).await
+        receipt_frame(&self.router, &self.limiter, bidder.id, auction_id, bid).await
     }
 }

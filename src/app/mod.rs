@@ -14,17 +14,18 @@ use actix_web::{App, HttpServer, web};
 use metrics_exporter_prometheus::PrometheusHandle;
 
 use crate::account::{Accounts, Limiter, SignOutListener};
-use crate::auction::{Engine, EngineParts};
+use crate::auction::{Engine, EngineParts, Tenure};
 use crate::bus::Bus;
 use crate::bus::memory::MemoryBus;
 use crate::clock::Clock;
+use crate::cluster::Router;
 use crate::http::{self, Door};
 use crate::limits;
 use crate::session::{self, Ending, Hubs};
 use crate::settings::{BusUrl, Settings, StoreUrl};
 use crate::store::sqlite::SqliteStore;
 use crate::store::{Store, StoreError};
-use live::{EngineDesk, StoreHistory};
+use live::{RouterDesk, StoreHistory};
 
 /// Why the server did not start.
 #[derive(Debug, thiserror::Error)]
@@ -41,6 +42,7 @@ pub enum StartError {
 pub struct Application {
     server: Server,
     engine: Arc<Engine>,
+    router: Arc<Router>,
     hubs: Arc<Hubs>,
     store: Arc<dyn Store>,
     accounts: Arc<Accounts>,
@@ -75,14 +77,15 @@ impl Application {
             bus: Arc::clone(&bus),
             clock: Arc::clone(&clock),
             ack: settings.ack,
-            epoch,
+            tenure: Tenure::whole(epoch),
         };
         let engine = Engine::start(parts).await?;
+        let router = Arc::new(Router::alone(Arc::clone(&engine)));
 
         // 4. Who watches: the hubs, fed by the bus, catching up from the store, handing bids to the engine.
         let limiter = Arc::new(Limiter::new(settings.limits));
         let history = Arc::new(StoreHistory::new(Arc::clone(&store), Arc::clone(&clock)));
-        let desk = Arc::new(EngineDesk::new(Arc::clone(&engine), Arc::clone(&limiter)));
+        let desk = Arc::new(RouterDesk::new(Arc::clone(&router), Arc::clone(&limiter)));
         let hubs = Arc::new(Hubs::new(Arc::clone(&clock), history, desk));
         bus.subscribe(Arc::clone(&hubs) as Arc<dyn crate::bus::Subscriber>);
 
@@ -90,7 +93,7 @@ impl Application {
         let on_sign_out = Arc::clone(&hubs) as Arc<dyn SignOutListener>;
         let accounts = Arc::new(Accounts::new(Arc::clone(&store), Arc::clone(&clock), on_sign_out));
         let door = web::Data::new(Door {
-            engine: Arc::clone(&engine),
+            router: Arc::clone(&router),
             store: Arc::clone(&store),
             accounts: Arc::clone(&accounts),
             limiter,
@@ -99,7 +102,7 @@ impl Application {
             metrics: metrics.clone(),
         });
         let (server, url) = listen(&settings, door, web::Data::from(Arc::clone(&hubs)))?;
-        Ok(Self { server, engine, hubs, store, accounts, clock, metrics, url })
+        Ok(Self { server, engine, router, hubs, store, accounts, clock, metrics, url })
     }
 
     /// Where the server listens.
@@ -110,8 +113,8 @@ impl Application {
 
     /// The parts that filling an empty store needs.
     #[must_use]
-    pub fn parts(&self) -> (&Arc<dyn Store>, &Arc<Accounts>, &Arc<Engine>, &Arc<Clock>) {
-        (&self.store, &self.accounts, &self.engine, &self.clock)
+    pub fn parts(&self) -> (&Arc<dyn Store>, &Arc<Accounts>, &Arc<Router>, &Arc<Clock>) {
+        (&self.store, &self.accounts, &self.router, &self.clock)
     }
 
     /// Serves until `stop` resolves, then drains: bids in flight are answered, sessions are told why they

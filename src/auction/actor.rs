@@ -8,18 +8,20 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use actix::{Actor, ActorFutureExt, AsyncContext, Context, Handler, Message, SpawnHandle, WrapFuture};
+use actix::{Actor, ActorContext, ActorFutureExt, AsyncContext, Context, SpawnHandle, WrapFuture};
 use tokio::sync::oneshot;
 
-use super::handle::{Gate, Permit};
+use super::handle::Gate;
 use super::loading::{Live, ReceiptTerms, earlier_answer, load, same_bid};
+use super::mailbox::{CloseIfDue, confirm_to};
 use super::metrics::Metrics;
 use super::pending::{Pending, Reply, Uncommitted};
 use super::registry::Sleepers;
+use super::tenure::Term;
 use super::{Answer, BidError};
 use crate::bus::{Bus, Publication};
 use crate::clock::{Clock, Stopwatch};
-use crate::domain::{Auction, AuctionId, Command, Epoch, Event, PlaceBid, Rejection, Span, Timestamp};
+use crate::domain::{Auction, AuctionId, Command, Event, PlaceBid, Rejection, Span, Timestamp};
 use crate::limits;
 use crate::settings::Ack;
 use crate::store::write_behind::{Confirm, Content, Entry, Fate, Outbox, Place};
@@ -32,7 +34,6 @@ pub(super) struct Shared {
     pub(super) clock: Arc<Clock>,
     pub(super) outbox: Outbox,
     pub(super) ack: Ack,
-    pub(super) epoch: Epoch,
     pub(super) metrics: Metrics,
     pub(super) sleepers: Sleepers,
     /// Numbers each reading back of any auction.
@@ -43,6 +44,8 @@ pub(super) struct Shared {
 pub(super) struct AuctionActor {
     id: AuctionId,
     shared: Arc<Shared>,
+    /// Under which it decides; when that ends, so does the actor.
+    term: Arc<Term>,
     gate: Arc<Gate>,
     confirm: Arc<dyn Confirm>,
     live: Option<Live>,
@@ -53,55 +56,31 @@ pub(super) struct AuctionActor {
     close_timer: Option<SpawnHandle>,
     /// After a closing that was not written: when to decide it again.
     close_not_before: Timestamp,
-}
-
-/// A bid, read whole at `read_at` by the node that owns the auction.
-#[derive(Message)]
-#[rtype(result = "()")]
-pub(super) struct Bid {
-    pub(super) placed: PlaceBid,
-    pub(super) read_at: Timestamp,
-    pub(super) reply: Reply,
-}
-
-/// The closing instant may have come.
-#[derive(Message)]
-#[rtype(result = "()")]
-pub(super) struct CloseIfDue;
-
-/// The committer's word on the oldest uncommitted entries.
-#[derive(Message)]
-#[rtype(result = "()")]
-struct Confirmed {
-    incarnation: u64,
-    entries: usize,
-    fate: Fate,
-}
-
-struct ConfirmByMessage(actix::Recipient<Confirmed>);
-
-impl Confirm for ConfirmByMessage {
-    fn confirm(&self, incarnation: u64, entries: usize, fate: Fate) {
-        // Bounded: one message for each batch, and one batch is in flight.
-        self.0.do_send(Confirmed { incarnation, entries, fate });
-    }
+    /// Who waits for the end of a [`HandOver`].
+    leaving: Option<oneshot::Sender<()>>,
 }
 
 impl AuctionActor {
-    pub(super) fn new(id: AuctionId, shared: Arc<Shared>, gate: Arc<Gate>, ctx: &Context<Self>) -> Self {
-        let confirm = Arc::new(ConfirmByMessage(ctx.address().recipient()));
+    pub(super) fn new(
+        id: AuctionId,
+        (shared, term): (Arc<Shared>, Arc<Term>),
+        gate: Arc<Gate>,
+        ctx: &Context<Self>,
+    ) -> Self {
         let used_at = shared.clock.now();
         Self {
             id,
             shared,
+            term,
             gate,
-            confirm,
+            confirm: confirm_to(ctx),
             live: None,
             pending: Pending::default(),
             incarnation: 0,
             used_at,
             close_timer: None,
             close_not_before: used_at,
+            leaving: None,
         }
     }
 
@@ -148,7 +127,7 @@ impl AuctionActor {
             let idle = actor.shared.clock.now().since(actor.used_at) >= limits::AUCTION_IDLE;
             if idle && actor.pending.is_empty() && !actor.due_soon() && actor.gate.shut_if_idle() {
                 actor.shared.sleepers.fell_asleep(actor.id, &actor.gate);
-                actix::ActorContext::stop(ctx);
+                ctx.stop();
             } else {
                 actor.sleep_when_idle(ctx);
             }
@@ -161,7 +140,17 @@ impl AuctionActor {
         self.deadline().is_some_and(|deadline| deadline < soon)
     }
 
+    pub(super) fn take_bid(&mut self, bid: PlaceBid, read_at: Timestamp, reply: Reply) {
+        self.used_at = read_at;
+        let stopwatch = Stopwatch::start();
+        self.decide_bid(bid, read_at, reply);
+        self.shared.metrics.decision_seconds.record(stopwatch.elapsed());
+    }
+
     fn decide_bid(&mut self, bid: PlaceBid, read_at: Timestamp, reply: Reply) {
+        if !self.term.admits(self.shared.clock.now()) {
+            return reply.send(Err(BidError::Moving));
+        }
         let Some(live) = &mut self.live else { return reply.send(Err(BidError::NotFound)) };
         if live.answered.contains(&bid.bid_id) {
             return self.answer_again(bid, reply);
@@ -224,7 +213,7 @@ impl AuctionActor {
     fn put(&self, place: Place<'_>, content: Content, decided_at: Timestamp) {
         place.put(Entry {
             auction_id: self.id,
-            epoch: self.shared.epoch,
+            epoch: self.term.epoch,
             incarnation: self.incarnation,
             content,
             decided_at,
@@ -249,9 +238,14 @@ impl AuctionActor {
         actix::spawn(async move { reply.send(earlier_answer(store, terms, bid).await) });
     }
 
-    fn close_if_due(&mut self, ctx: &mut Context<Self>) {
+    pub(super) fn close_if_due(&mut self, ctx: &mut Context<Self>) {
         let Some(live) = &mut self.live else { return };
-        let now = stamp(&live.decided, self.shared.clock.now());
+        let now = self.shared.clock.now();
+        if !self.term.admits(now) {
+            self.close_not_before = now.plus(limits::CLOSE_RETRY);
+            return self.close_when_due(ctx);
+        }
+        let now = stamp(&live.decided, now);
         let shared = Arc::clone(&self.shared);
         match (live.decided.decide(Command::Close, now), shared.outbox.place()) {
             (Ok(event), Some(place)) => {
@@ -270,6 +264,19 @@ impl AuctionActor {
         }
     }
 
+    pub(super) fn confirmed(&mut self, incarnation: u64, entries: usize, fate: Fate, ctx: &mut Context<Self>) {
+        if incarnation != self.incarnation {
+            return;
+        }
+        match fate {
+            Fate::Committed if self.term.holds(self.shared.clock.now()) => self.release(entries),
+            // Written, but perhaps there is a later owner by now, and events of a later term went out.
+            Fate::Committed | Fate::Fenced => self.give_up(BidError::Moving, ctx),
+            Fate::Failed => self.give_up(BidError::OutcomePending, ctx),
+        }
+        self.leave_when_done(ctx);
+    }
+
     fn release(&mut self, entries: usize) {
         let Some(live) = &mut self.live else { return };
         let mut publications = Vec::new();
@@ -281,7 +288,7 @@ impl AuctionActor {
                 }
                 publications.push(Publication {
                     auction_id: self.id,
-                    epoch: self.shared.epoch,
+                    epoch: self.term.epoch,
                     event,
                     min_next: live.committed.min_next(),
                     ends_at: live.committed.terms().ends_at,
@@ -296,14 +303,40 @@ impl AuctionActor {
 
     /// Nothing uncommitted is certain any more: everyone waiting is told so, and the state is read back.
     fn give_up(&mut self, error: BidError, ctx: &mut Context<Self>) {
+        self.answer_uncommitted(error);
+        self.close_not_before = self.shared.clock.now().plus(limits::CLOSE_RETRY);
+        self.read_back(ctx);
+    }
+
+    fn answer_uncommitted(&mut self, error: BidError) {
         let all = self.pending.len();
         for entry in self.pending.take(all) {
             for reply in entry.replies {
                 reply.send(Err(error));
             }
         }
-        self.close_not_before = self.shared.clock.now().plus(limits::CLOSE_RETRY);
-        self.read_back(ctx);
+    }
+
+    /// Ends at once, telling nobody anything that may not hold.
+    pub(super) fn retire(&mut self, ctx: &mut Context<Self>) {
+        self.answer_uncommitted(BidError::Moving);
+        ctx.stop();
+    }
+
+    /// Ends as soon as all that was decided is written and told, and says so to `done`.
+    pub(super) fn leave(&mut self, done: oneshot::Sender<()>, ctx: &mut Context<Self>) {
+        self.leaving = Some(done);
+        self.leave_when_done(ctx);
+    }
+
+    fn leave_when_done(&mut self, ctx: &mut Context<Self>) {
+        if self.pending.is_empty()
+            && let Some(waiting) = self.leaving.take()
+        {
+            // Nobody waits for it any more: it was cut.
+            let _gone = waiting.send(());
+            ctx.stop();
+        }
     }
 }
 
@@ -340,44 +373,4 @@ impl Actor for AuctionActor {
         self.read_back(ctx);
         self.sleep_when_idle(ctx);
     }
-}
-
-impl Handler<Bid> for AuctionActor {
-    type Result = ();
-
-    fn handle(&mut self, Bid { placed, read_at, reply }: Bid, _: &mut Context<Self>) {
-        self.used_at = read_at;
-        let stopwatch = Stopwatch::start();
-        self.decide_bid(placed, read_at, reply);
-        self.shared.metrics.decision_seconds.record(stopwatch.elapsed());
-    }
-}
-
-impl Handler<CloseIfDue> for AuctionActor {
-    type Result = ();
-
-    fn handle(&mut self, _: CloseIfDue, ctx: &mut Context<Self>) {
-        self.close_if_due(ctx);
-    }
-}
-
-impl Handler<Confirmed> for AuctionActor {
-    type Result = ();
-
-    fn handle(&mut self, confirmed: Confirmed, ctx: &mut Context<Self>) {
-        if confirmed.incarnation != self.incarnation {
-            return;
-        }
-        match confirmed.fate {
-            Fate::Committed => self.release(confirmed.entries),
-            Fate::Fenced => self.give_up(BidError::Moving, ctx),
-            Fate::Failed => self.give_up(BidError::OutcomePending, ctx),
-        }
-    }
-}
-
-/// A reply and the receiver of its answer.
-pub(super) fn reply(auction: Permit, node: Permit) -> (Reply, oneshot::Receiver<Result<Answer, BidError>>) {
-    let (to, answer) = oneshot::channel();
-    (Reply { to, _permits: (auction, node) }, answer)
 }

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
+use super::tenure::Tenure;
 use crate::clock::Clock;
 use crate::domain::{AuctionId, Span, Timestamp};
 use crate::limits;
@@ -15,9 +16,9 @@ use crate::store::{Store, StoreError};
 
 const RETRY: Span = Span::from_secs(1);
 
-/// The soonest closing instants.
-#[derive(Default)]
+/// The soonest closing instants of this node's shards.
 pub(super) struct Deadlines {
+    tenure: Arc<Tenure>,
     known: Mutex<Known>,
     changed: Notify,
 }
@@ -29,16 +30,22 @@ struct Known {
     beyond: Option<(Timestamp, AuctionId)>,
     /// A reading is under way: what is added meanwhile may be missing from it.
     reading: bool,
+    /// Shards were gained: their deadlines are missing here.
+    stale: bool,
 }
 
 impl Known {
     /// Whether the store may have a deadline that comes before the first one here.
     fn runs_short(&self) -> bool {
-        self.beyond.is_some_and(|beyond| self.soonest.first().is_none_or(|first| *first > beyond))
+        self.stale || self.beyond.is_some_and(|beyond| self.soonest.first().is_none_or(|first| *first > beyond))
     }
 }
 
 impl Deadlines {
+    pub(super) fn new(tenure: Arc<Tenure>) -> Self {
+        Self { tenure, known: Mutex::default(), changed: Notify::new() }
+    }
+
     fn known(&self) -> MutexGuard<'_, Known> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -58,20 +65,37 @@ impl Deadlines {
         self.changed.notify_one();
     }
 
-    /// Reads the soonest deadlines after those known.
-    pub(super) async fn refill(&self, store: &dyn Store, from_start: bool) -> Result<(), StoreError> {
-        let after = self.known().beyond;
-        if after.is_none() && !from_start {
-            return Ok(());
-        }
+    /// Shards were gained: has the watch read everything again.
+    pub(super) fn read_again(&self) {
+        self.known().stale = true;
+        self.changed.notify_one();
+    }
+
+    /// Auctions that close before `by`, as far as they are in memory.
+    pub(super) fn before(&self, by: Timestamp) -> Vec<AuctionId> {
+        let known = self.known();
+        known.soonest.iter().take_while(|(at, _)| *at < by).map(|(_, id)| *id).collect()
+    }
+
+    /// Reads the soonest deadlines: those after what is known, or from the start if that is due.
+    pub(super) async fn refill(&self, store: &dyn Store) -> Result<(), StoreError> {
         let limit = limits::DEADLINES_IN_MEMORY_MAX;
-        self.known().reading = true;
+        let after = {
+            let mut known = self.known();
+            known.reading = true;
+            if known.stale { None } else { known.beyond }
+        };
+        // What is gained while this is under way has it read again.
+        self.known().stale = false;
         let read = store.open_deadlines(after, u32::try_from(limit).unwrap_or(u32::MAX)).await;
         let mut known = self.known();
         known.reading = false;
-        let read = read?;
+        let read = read.inspect_err(|_| known.stale |= after.is_none())?;
         known.beyond = if read.len() < limit { None } else { read.last().copied() };
-        known.soonest.extend(read);
+        known.soonest.extend(read.into_iter().filter(|(_, id)| self.tenure.term_of(*id).is_some()));
+        if let Some(beyond) = known.beyond {
+            known.soonest.retain(|deadline| *deadline <= beyond);
+        }
         Ok(())
     }
 
@@ -82,7 +106,7 @@ impl Deadlines {
     {
         loop {
             if self.known().runs_short()
-                && let Err(error) = self.refill(store.as_ref(), false).await
+                && let Err(error) = self.refill(store.as_ref()).await
             {
                 tracing::warn!(%error, "the next closing instants could not be read; trying again");
                 actix::clock::sleep(RETRY.into()).await;

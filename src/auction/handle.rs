@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use actix::Addr;
 
 use super::actor::AuctionActor;
+use super::tenure::Term;
 
 const SHUT: usize = 1 << 62;
 
@@ -74,6 +75,8 @@ impl Drop for Permit {
 pub(super) struct Handle {
     pub(super) gate: Arc<Gate>,
     pub(super) addr: Addr<AuctionActor>,
+    /// Under which it decides.
+    pub(super) term: Arc<Term>,
 }
 
 #[cfg(test)]

@@ -1,23 +1,26 @@
 //! The auctions of this node: found, started on first use, put to sleep, stopped.
 
-use std::collections::HashMap;
 use std::collections::hash_map::Entry as MapEntry;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use actix::{Actor, Arbiter, ArbiterHandle};
 
-use super::actor::{AuctionActor, Bid, Shared, reply};
+use super::actor::{AuctionActor, Shared};
 use super::deadlines::Deadlines;
 use super::handle::{Entry, Gate, Handle};
+use super::mailbox::{Bid, HandOver, Retire, reply};
 use super::metrics::Metrics;
+use super::tenure::{Tenure, Term};
 use super::{Answer, BidError};
 use crate::bus::Bus;
 use crate::clock::{Clock, Stopwatch};
-use crate::domain::{AuctionId, Epoch, PlaceBid};
+use crate::domain::{AuctionId, Epoch, PlaceBid, Timestamp};
 use crate::limits;
 use crate::settings::Ack;
+use crate::store::ownership::ShardId;
 use crate::store::{Store, StoreError, StoredAuction, write_behind};
 
 /// Everything an engine is built from.
@@ -26,13 +29,14 @@ pub struct EngineParts {
     pub bus: Arc<dyn Bus>,
     pub clock: Arc<Clock>,
     pub ack: Ack,
-    /// From [`crate::store::Ledger::take_over`].
-    pub epoch: Epoch,
+    /// What this node decides for, now and later.
+    pub tenure: Tenure,
 }
 
 /// The auctions of this node.
 pub struct Engine {
     shared: Arc<Shared>,
+    tenure: Arc<Tenure>,
     awake: Awake,
     node_gate: Arc<Gate>,
     deadlines: Arc<Deadlines>,
@@ -67,7 +71,8 @@ impl Engine {
     /// # Errors
     /// When the closing instants cannot be read.
     pub async fn start(parts: EngineParts) -> Result<Arc<Self>, StoreError> {
-        let EngineParts { store, bus, clock, ack, epoch } = parts;
+        let EngineParts { store, bus, clock, ack, tenure } = parts;
+        let tenure = Arc::new(tenure);
         let (outbox, committer) = write_behind::committer(Arc::clone(&store), Arc::clone(&clock));
         let awake = Awake::default();
         let arbiter = Arbiter::new().handle();
@@ -78,20 +83,20 @@ impl Engine {
             clock: Arc::clone(&clock),
             outbox,
             ack,
-            epoch,
             metrics: Metrics::new(),
             sleepers: Sleepers(Arc::clone(&awake)),
             incarnations: AtomicU64::new(0),
         };
         let engine = Arc::new(Self {
             shared: Arc::new(shared),
+            tenure: Arc::clone(&tenure),
             awake,
             node_gate: Gate::new(limits::BIDS_IN_FLIGHT_PER_NODE),
-            deadlines: Arc::default(),
+            deadlines: Arc::new(Deadlines::new(tenure)),
             arbiter: arbiter.clone(),
             stopping: AtomicBool::new(false),
         });
-        engine.deadlines.refill(store.as_ref(), true).await?;
+        engine.deadlines.refill(store.as_ref()).await?;
         let watched = Arc::clone(&engine);
         let deadlines = Arc::clone(&engine.deadlines);
         arbiter.spawn_fn(move || {
@@ -120,6 +125,9 @@ impl Engine {
         let Entry::In(node_permit) = self.node_gate.enter() else { return Err(BidError::Overloaded) };
         for _ in 0..limits::STARTS_PER_BID {
             let handle = self.find_or_start(auction_id).await?;
+            if !handle.term.admits(read_at) {
+                return Err(BidError::Moving);
+            }
             match handle.gate.enter() {
                 Entry::Full => return Err(BidError::Overloaded),
                 Entry::Shut => forget(&self.awake, auction_id, &handle.gate),
@@ -129,6 +137,7 @@ impl Engine {
                     handle.addr.do_send(Bid { placed: bid, read_at, reply });
                     return match actix::clock::timeout(limits::ANSWER_WITHIN.into(), answer).await {
                         Ok(Ok(answer)) => answer,
+                        Ok(Err(_)) | Err(_) if !handle.term.holds(self.shared.clock.now()) => Err(BidError::Moving),
                         Ok(Err(_)) | Err(_) => Err(BidError::OutcomePending),
                     };
                 }
@@ -142,8 +151,11 @@ impl Engine {
         self.deadlines.add(auction.terms.ends_at, auction.id);
     }
 
-    /// Starts the auction if it sleeps. Returns `false` to be called again later.
+    /// Starts the auction if it sleeps and is this node's. Returns `false` to be called again later.
     async fn wake(&self, id: AuctionId) -> bool {
+        if self.tenure.term_of(id).is_none() {
+            return true;
+        }
         match self.find_or_start(id).await {
             Ok(_) | Err(BidError::NotFound) => true,
             Err(_) => self.stopping.load(Ordering::Acquire),
@@ -158,10 +170,12 @@ impl Engine {
             Some(dead) => forget(&self.awake, id, &dead.gate),
             None => {}
         }
+        let now = self.shared.clock.now();
+        let term = self.tenure.term_of(id).filter(|term| term.admits(now)).ok_or(BidError::Moving)?;
         // An id that does not exist must not start an actor. The state itself is read by the actor, once it
         // is the only one.
         match self.shared.store.auction(id).await {
-            Ok(Some(_)) => self.start_auction(id),
+            Ok(Some(_)) => self.start_auction(id, term),
             Ok(None) => Err(BidError::NotFound),
             Err(error) => {
                 tracing::warn!(%error, auction.id = id.0, "an auction could not be looked up");
@@ -170,7 +184,7 @@ impl Engine {
         }
     }
 
-    fn start_auction(&self, id: AuctionId) -> Result<Arc<Handle>, BidError> {
+    fn start_auction(&self, id: AuctionId, term: Arc<Term>) -> Result<Arc<Handle>, BidError> {
         let mut awake = self.awake.write().unwrap_or_else(PoisonError::into_inner);
         let count = awake.len();
         match awake.entry(id) {
@@ -178,13 +192,77 @@ impl Engine {
             MapEntry::Vacant(_) if count >= limits::AUCTIONS_AWAKE_MAX => Err(BidError::Overloaded),
             MapEntry::Vacant(entry) => {
                 let gate = Gate::new(limits::BIDS_IN_FLIGHT_PER_AUCTION);
-                let (shared, inside) = (Arc::clone(&self.shared), Arc::clone(&gate));
+                let (shared, inside, under) = (Arc::clone(&self.shared), Arc::clone(&gate), Arc::clone(&term));
                 let addr = AuctionActor::start_in_arbiter(&self.arbiter, move |ctx| {
-                    AuctionActor::new(id, shared, inside, ctx)
+                    AuctionActor::new(id, (shared, under), inside, ctx)
                 });
-                Ok(Arc::clone(entry.insert(Arc::new(Handle { gate, addr }))))
+                Ok(Arc::clone(entry.insert(Arc::new(Handle { gate, addr, term }))))
             }
         }
+    }
+
+    /// What this node decides for.
+    #[must_use]
+    pub fn tenure(&self) -> &Tenure {
+        &self.tenure
+    }
+
+    /// Whether this node decides for the auction now.
+    #[must_use]
+    pub fn decides_for(&self, id: AuctionId) -> bool {
+        self.tenure.term_of(id).is_some_and(|term| term.admits(self.shared.clock.now()))
+    }
+
+    /// Decides for these shards from now on: they were just taken in the store.
+    pub fn gain(&self, taken: &[(ShardId, Epoch)]) {
+        self.lose(&taken.iter().map(|(shard, _)| *shard).collect::<Vec<_>>());
+        self.tenure.begin(taken);
+        self.deadlines.read_again();
+    }
+
+    /// Stops deciding for these shards at once. Bids under way are told [`BidError::Moving`]; nothing of the ended
+    /// terms is told any more, though it may have been written.
+    pub fn lose(&self, shards: &[ShardId]) {
+        self.tenure.end(shards);
+        for handle in self.take_awake(shards) {
+            #[allow(clippy::disallowed_methods, reason = "bounded: once in an actor's life")]
+            handle.addr.do_send(Retire);
+        }
+    }
+
+    /// Stops admitting bids for these shards and waits, at most `within`, until all that was decided is written and
+    /// told; what is not by then is cut as by [`Engine::lose`]. Afterwards the shards may be released in the store.
+    pub async fn hand_over(&self, shards: &[ShardId], within: Duration) {
+        self.tenure.begin_end(shards);
+        let leaving = self.take_awake(shards);
+        let finished = leaving.iter().map(|handle| handle.addr.send(HandOver));
+        let all = futures_util::future::join_all(finished);
+        if actix::clock::timeout(within, all).await.is_err() {
+            tracing::warn!(shards = shards.len(), "handed over before every bid was written");
+            for handle in leaving {
+                #[allow(clippy::disallowed_methods, reason = "bounded: once in an actor's life")]
+                handle.addr.do_send(Retire);
+            }
+        }
+        self.lose(shards);
+    }
+
+    /// Answers are final until `until`, on the node's clock.
+    pub fn extend_lease(&self, until: Timestamp) {
+        self.tenure.extend_lease(until);
+    }
+
+    /// The shards of auctions that close before `by`, as far as they are known: no good time to move them.
+    #[must_use]
+    pub fn closing_before(&self, by: Timestamp) -> HashSet<ShardId> {
+        self.deadlines.before(by).into_iter().map(|id| self.tenure.shard_of(id)).collect()
+    }
+
+    /// Takes the auctions of these shards out of those that are awake.
+    fn take_awake(&self, shards: &[ShardId]) -> Vec<Arc<Handle>> {
+        let shards: HashSet<ShardId> = shards.iter().copied().collect();
+        let mut awake = self.awake.write().unwrap_or_else(PoisonError::into_inner);
+        awake.extract_if(|id, _| shards.contains(&self.tenure.shard_of(*id))).map(|(_, handle)| handle).collect()
     }
 
     /// Sets the gauges of what is awake and in flight.

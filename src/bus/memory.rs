@@ -5,6 +5,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use metrics::{Counter, counter};
 
 use super::{Bus, Publication, Subscriber};
+use crate::domain::Timestamp;
 
 /// Delivers on the caller's thread.
 pub struct MemoryBus {
@@ -18,13 +19,26 @@ impl Default for MemoryBus {
     }
 }
 
+impl MemoryBus {
+    fn each(&self, tell: impl Fn(&dyn Subscriber)) {
+        for subscriber in self.subscribers.read().unwrap_or_else(PoisonError::into_inner).iter() {
+            tell(subscriber.as_ref());
+        }
+    }
+}
+
 impl Bus for MemoryBus {
     fn publish(&self, publications: Arc<[Publication]>) {
         self.published.increment(publications.len() as u64);
-        let subscribers = self.subscribers.read().unwrap_or_else(PoisonError::into_inner);
-        for subscriber in subscribers.iter() {
-            subscriber.deliver(&publications);
-        }
+        self.each(|subscriber| subscriber.deliver(&publications));
+    }
+
+    fn publish_tick(&self, now: Timestamp) {
+        self.each(|subscriber| subscriber.tick(now));
+    }
+
+    fn publish_sign_out(&self, token: [u8; 32]) {
+        self.each(|subscriber| subscriber.signed_out(token));
     }
 
     fn subscribe(&self, subscriber: Arc<dyn Subscriber>) {

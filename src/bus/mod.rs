@@ -27,12 +27,20 @@ pub struct Publication {
 /// full drops the publication and catches up by seq.
 pub trait Subscriber: Send + Sync {
     fn deliver(&self, publications: &Arc<[Publication]>);
+    /// The server's time, as the node that leads the clock told it.
+    fn tick(&self, _now: Timestamp) {}
+    /// A sign-in ended, on this node or another; by the hash of its token.
+    fn signed_out(&self, _token: [u8; 32]) {}
 }
 
 /// The port.
 pub trait Bus: Send + Sync {
     /// Hands committed events, in seq order within each auction, to every subscriber.
     fn publish(&self, publications: Arc<[Publication]>);
+    /// Tells every subscriber the server's time.
+    fn publish_tick(&self, now: Timestamp);
+    /// Tells every subscriber that a sign-in ended.
+    fn publish_sign_out(&self, token: [u8; 32]);
     /// Adds a subscriber for the life of the process.
     fn subscribe(&self, subscriber: Arc<dyn Subscriber>);
 }

@@ -10,8 +10,9 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use crate::account::{AccountError, Accounts, User};
-use crate::auction::{BidError, Engine};
+use crate::auction::BidError;
 use crate::clock::Clock;
+use crate::cluster::Router;
 use crate::domain::{AuctionId, BidId, Currency, Money, PlaceBid, Rules, Span, Terms, Timestamp};
 use crate::http::picture::{Picture, PictureError, reencode};
 use crate::store::{NewAuction, Store, StoreError};
@@ -153,12 +154,7 @@ const ITEMS: [Item; 8] = [
 ///
 /// # Errors
 /// The first thing that could not be stored; what was stored before stays.
-pub async fn fill(
-    store: &dyn Store,
-    accounts: &Accounts,
-    engine: &Arc<Engine>,
-    clock: &Clock,
-) -> Result<bool, DemoError> {
+pub async fn fill(store: &dyn Store, accounts: &Accounts, router: &Router, clock: &Clock) -> Result<bool, DemoError> {
     if !is_empty(store).await? {
         return Ok(false);
     }
@@ -175,9 +171,9 @@ pub async fn fill(
     for (item, Picture { id: image_id, image }) in ITEMS.iter().zip(drawn) {
         store.put_image(&image_id, image, seller.id, now).await?;
         let stored = store.create_auction(item.auction(&seller, image_id, now)).await?;
-        engine.auction_created(&stored);
+        router.auction_created(&stored);
         for bid in item.bids {
-            engine.place_bid(stored.id, demo_bid(bid, &ann, &bob)).await?;
+            router.place_bid(stored.id, demo_bid(bid, &ann, &bob)).await?;
         }
     }
     Ok(true)

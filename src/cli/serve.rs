@@ -29,8 +29,8 @@ async fn serve(settings: Settings, demo: bool) -> Result<(), Box<dyn std::error:
     let mut interrupt = signal(SignalKind::interrupt())?;
     let application = Application::build(settings, telemetry::init_metrics()?).await?;
     if demo {
-        let (store, accounts, engine, clock) = application.parts();
-        if !demo::fill(store.as_ref(), accounts, engine, clock).await? {
+        let (store, accounts, router, clock) = application.parts();
+        if !demo::fill(store.as_ref(), accounts, router, clock).await? {
             tracing::info!("the store is not empty: no demo data added");
         }
     }

@@ -49,7 +49,7 @@ pub async fn put_up(door: &web::Data<Door>, auction: NewAuction) -> Result<Store
     let door = web::Data::clone(door);
     let storing = tokio::spawn(async move {
         let stored = door.store.create_auction(auction).await?;
-        door.engine.auction_created(&stored);
+        door.router.auction_created(&stored);
         Ok(stored)
     });
     storing.await.unwrap_or_else(|error| Err(StoreError::OutcomeUnknown(error.to_string()))).map_err(HttpError::from)

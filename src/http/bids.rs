@@ -17,7 +17,8 @@ use super::openapi::problems;
 use super::problem::{Code, FieldFault};
 use super::{Door, HttpError, problem_of};
 use crate::account::{Limited, Limiter, Who, fields};
-use crate::auction::{Answer, Engine};
+use crate::auction::Answer;
+use crate::cluster::Router;
 use crate::domain::{AuctionId, BidId, Bidder, Money, PlaceBid, UserId};
 use crate::limits::MESSAGE_CHARS_MAX;
 use crate::protocol::client::{ReceiptView, RejectionFacts, bid_id_text};
@@ -79,14 +80,14 @@ pub fn message(text: &str) -> Result<Option<Arc<str>>, String> {
 /// The bidder's rate is used up, the message is not of the right form, or the engine gave no answer. A
 /// refusal is no error but an [`Answer`].
 pub async fn place_bid_checked(
-    engine: &Arc<Engine>,
+    router: &Router,
     limiter: &Limiter,
     bidder: UserId,
     auction_id: AuctionId,
     bid: PlaceBid,
 ) -> Result<Answer, HttpError> {
     limiter.check(Limited::Bid, Who::User(bidder)).map_err(HttpError::RateLimited)?;
-    place_bid_counted(engine, auction_id, bid).await
+    place_bid_counted(router, auction_id, bid).await
 }
 
 /// Places a bid that its bidder's rate has let through.
@@ -94,7 +95,7 @@ pub async fn place_bid_checked(
 /// # Errors
 /// See [`place_bid_checked`].
 pub(super) async fn place_bid_counted(
-    engine: &Arc<Engine>,
+    router: &Router,
     auction_id: AuctionId,
     bid: PlaceBid,
 ) -> Result<Answer, HttpError> {
@@ -102,7 +103,7 @@ pub(super) async fn place_bid_counted(
         Some(text) => message(text).map_err(|problem| HttpError::invalid("message", problem))?,
         None => None,
     };
-    Ok(engine.place_bid(auction_id, PlaceBid { message: kept, ..bid }).await?)
+    Ok(router.place_bid(auction_id, PlaceBid { message: kept, ..bid }).await?)
 }
 
 /// Places a bid.
@@ -121,7 +122,7 @@ pub(super) async fn place(
 ) -> Result<HttpResponse, HttpError> {
     let user = &user.0.user;
     let bid = body.into_inner().check(user.bidder())?;
-    let answer = place_bid_checked(&door.engine, &door.limiter, user.id, auction_id, bid).await?;
+    let answer = place_bid_checked(&door.router, &door.limiter, user.id, auction_id, bid).await?;
     let receipt = answer.outcome.map_err(HttpError::Rejected)?;
     let mut response = if answer.repeated { HttpResponse::Ok() } else { HttpResponse::Created() };
     Ok(response.json(ReceiptView::from(&receipt)))
@@ -158,14 +159,14 @@ struct Refusal {
 
 /// Places a bid that came in a WebSocket frame and returns the whole `receipt` frame.
 pub async fn receipt_frame(
-    engine: &Arc<Engine>,
+    router: &Router,
     limiter: &Limiter,
     bidder: UserId,
     auction_id: AuctionId,
     bid: PlaceBid,
 ) -> String {
     let bid_id = bid.bid_id;
-    let answer = place_bid_checked(engine, limiter, bidder, auction_id, bid).await;
+    let answer = place_bid_checked(router, limiter, bidder, auction_id, bid).await;
     let frame = match answer.and_then(|answer| answer.outcome.map_err(HttpError::Rejected)) {
         Ok(receipt) => Frame::Accepted(ReceiptView::from(&receipt)),
         Err(error) => Frame::Rejected(refusal(auction_id, bid_id, &error)),

@@ -14,8 +14,8 @@ use actix_web::web::{delete, get, post, put, scope, to};
 use actix_web::{HttpRequest, HttpResponse, Resource, Route, web};
 
 use crate::account::{Accounts, Limited, Limiter, Who};
-use crate::auction::Engine;
 use crate::clock::Clock;
+use crate::cluster::Router;
 use crate::settings::Settings;
 use crate::store::{Store, StoreError};
 
@@ -48,7 +48,7 @@ pub use origin::origin_allowed;
 
 /// What handlers work with; one for the process, behind `web::Data`.
 pub struct Door {
-    pub engine: Arc<Engine>,
+    pub router: Arc<Router>,
     pub store: Arc<dyn Store>,
     pub accounts: Arc<Accounts>,
     pub limiter: Arc<Limiter>,

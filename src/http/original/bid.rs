@@ -90,7 +90,7 @@ async fn take(door: &Door, caller: Option<&SignedIn>, id: &str, fields: Option<F
         message: message_of(fields.msg.as_deref())?,
     };
     let amount = bid.amount;
-    let placed = place_bid_counted(&door.engine, id, bid).await;
+    let placed = place_bid_counted(&door.router, id, bid).await;
     let answer = placed.map_err(|error| of_error(&error))?;
     match answer.outcome {
         Ok(_receipt) => Ok(()),

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use faulty::Faulty;
-use gavel::auction::{Answer, BidError, Engine, EngineParts};
+use gavel::auction::{Answer, BidError, Engine, EngineParts, Tenure};
 use gavel::bus::memory::MemoryBus;
 use gavel::bus::{Bus as _, Publication, Subscriber};
 use gavel::clock::Clock;
@@ -54,7 +54,9 @@ async fn house(folder: &Path, held: bool, ack: Ack, open_for: Span) -> House {
     let seller = bidders.remove(0).id;
     let auction = store.create_auction(new_auction(seller, &clock, open_for)).await.unwrap();
     let epoch = store.take_over().await.unwrap();
-    let parts = EngineParts { store: Arc::clone(&store) as Arc<dyn Store>, bus, clock: Arc::clone(&clock), ack, epoch };
+    let tenure = Tenure::whole(epoch);
+    let parts =
+        EngineParts { store: Arc::clone(&store) as Arc<dyn Store>, bus, clock: Arc::clone(&clock), ack, tenure };
     let engine = Engine::start(parts).await.unwrap();
     House { store, engine, heard, clock, auction: auction.id, bidders }
 }
