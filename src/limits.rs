@@ -48,6 +48,8 @@ pub const POSTGRES_COMMITS_MAX: usize = 64;
 pub const POSTGRES_CONNECT: Span = Span::from_secs(2);
 /// Time that a statement on Postgres other than a commit may take. Longer → the server ends it.
 pub const POSTGRES_READ: Span = Span::from_secs(5);
+/// Time that one of the auditor's statements may take: it may go through all bids of an auction. Longer → the audit fails.
+pub const POSTGRES_AUDIT: Span = Span::from_secs(600);
 /// Time that a takeover waits for a shard's row. Longer → the old owner's connections are ended, and again.
 pub const POSTGRES_LOCK: Span = Span::from_millis(500);
 /// How often a takeover tries for a lock before it is unavailable.
@@ -66,6 +68,10 @@ pub const POSTGRES_BIDDERS_KNOWN: usize = 200_000;
 pub const NODE_NAME_BYTES_MAX: usize = 24;
 /// Shards of a new cluster: many for each node, so that load moves in small shares; fixed ever after.
 pub const SHARDS: u32 = 1_024;
+/// Shards that a new cluster may have: each is a row that every node reads and an entry in its memory.
+pub const SHARDS_MAX: u32 = 4_096;
+/// Characters of the secret that the nodes share. Fewer → a fault of the settings.
+pub const CLUSTER_SECRET_CHARS_MIN: usize = 16;
 /// Auction actors awake at a time. Full → a bid on a sleeping auction is `overloaded`; idle ones sleep within a minute.
 pub const AUCTIONS_AWAKE_MAX: usize = 100_000;
 /// An auction without a command for this long goes to sleep.
@@ -311,3 +317,4 @@ const _: () = assert!(
     "a client that connects again may follow all its auctions at once"
 );
 const _: () = assert!(PASSWORD_CHARS_MIN < PASSWORD_CHARS_MAX, "some password is acceptable");
+const _: () = assert!(SHARDS <= SHARDS_MAX, "the default number of shards is allowed");

@@ -23,6 +23,7 @@ use crate::http::{self, Door};
 use crate::limits;
 use crate::session::{self, Ending, Hubs};
 use crate::settings::{BusUrl, Settings, StoreUrl};
+use crate::store::postgres::{self, PostgresSettings, PostgresStore};
 use crate::store::sqlite::SqliteStore;
 use crate::store::{Store, StoreError};
 use live::{RouterDesk, StoreHistory};
@@ -34,6 +35,10 @@ pub enum StartError {
     Listen { address: std::net::SocketAddr, source: io::Error },
     #[error("cannot open the store: {0}")]
     Open(#[from] crate::store::sqlite::OpenError),
+    #[error("cannot open the store: {0}")]
+    OpenShared(#[from] postgres::OpenError),
+    #[error("bus.url is redis://, and this build serves one node only: set it to `memory:`")]
+    OneNodeOnly,
     #[error("the store does not answer: {0}")]
     Store(#[from] StoreError),
 }
@@ -60,16 +65,16 @@ impl Application {
         let settings = Arc::new(settings);
         let clock = Arc::new(Clock::system());
 
-        // 1. What must survive. Taking over fences whoever owned the auctions before.
-        let StoreUrl::Sqlite(path) = &settings.store;
-        let store: Arc<dyn Store> = Arc::new(SqliteStore::open(path)?);
+        // 1. What carries committed events to the sessions.
+        let bus: Arc<dyn Bus> = match &settings.bus {
+            BusUrl::Memory => Arc::new(MemoryBus::default()),
+            BusUrl::Redis(_) => return Err(StartError::OneNodeOnly),
+        };
+
+        // 2. What must survive. Taking over fences whoever owned the auctions before.
+        let store = open_store(&settings).await?;
         let epoch = store.take_over().await?;
         own_everything();
-
-        // 2. What carries committed events to the sessions.
-        let bus: Arc<dyn Bus> = match settings.bus {
-            BusUrl::Memory => Arc::new(MemoryBus::default()),
-        };
 
         // 3. Who decides: one actor an auction, the committer behind them, the watch over closings.
         let parts = EngineParts {
@@ -136,6 +141,16 @@ impl Application {
         store.close().await;
         tracing::info!("stopped");
         served.unwrap_or(Ok(()))
+    }
+}
+
+async fn open_store(settings: &Settings) -> Result<Arc<dyn Store>, StartError> {
+    match &settings.store {
+        StoreUrl::Sqlite(path) => Ok(Arc::new(SqliteStore::open(path)?)),
+        StoreUrl::Postgres(url) => {
+            tracing::info!(store = %settings.store, "this must be the only node: bus.url is memory:");
+            Ok(Arc::new(PostgresStore::open(PostgresSettings::new(url, &settings.cluster)).await?))
+        }
     }
 }
 

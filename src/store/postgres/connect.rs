@@ -22,6 +22,8 @@ pub(super) enum Role {
     Commit,
     /// Reads, and writes of users, auctions and pictures.
     Pool,
+    /// Reads for the auditor: an auction's whole history in one statement, if need be.
+    Audit,
     /// Moves nodes and shards. Waits for no lock longer than [`limits::POSTGRES_LOCK`].
     Owner,
     /// Brings the schema up to date.
@@ -46,6 +48,7 @@ pub(super) fn config(settings: &PostgresSettings, role: Role) -> Result<Config, 
                 .to_owned(),
         ),
         Role::Pool => ("pool", format!("-c statement_timeout={}", millis(limits::POSTGRES_READ))),
+        Role::Audit => ("audit", format!("-c statement_timeout={}", millis(limits::POSTGRES_AUDIT))),
         Role::Owner => (
             "owner",
             format!(
@@ -98,7 +101,9 @@ pub(super) async fn connect(config: &Config) -> Result<Connected, tokio_postgres
 pub(super) fn pool(config: Config, role: Role, io: &IoThread) -> Result<Pool, OpenError> {
     let (connections, recycling_method) = match role {
         Role::Owner => (limits::POSTGRES_OWNER_CONNECTIONS, RecyclingMethod::Verified),
-        Role::Pool | Role::Commit | Role::Migrate => (limits::POSTGRES_CONNECTIONS, RecyclingMethod::Fast),
+        Role::Pool | Role::Audit | Role::Commit | Role::Migrate => {
+            (limits::POSTGRES_CONNECTIONS, RecyclingMethod::Fast)
+        }
     };
     let recycling = ManagerConfig { recycling_method };
     let manager = Manager::from_connect(config, OnThread(io.handle.clone()), recycling);
@@ -172,7 +177,7 @@ mod tests {
     #[test]
     fn the_longest_name_of_a_connection_is_not_cut_off() {
         let node = "n".repeat(limits::NODE_NAME_BYTES_MAX);
-        for role in ["commit", "pool", "owner", "migrate"] {
+        for role in ["commit", "pool", "audit", "owner", "migrate"] {
             // The server keeps 63 bytes.
             assert!(name_prefix(&node, -1).len() + role.len() <= 63, "{role}");
         }

@@ -1,6 +1,7 @@
 //! The engine against a real store whose commits can be held back or made to fail.
 
 mod faulty;
+mod terms;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -12,7 +13,7 @@ use gavel::bus::memory::MemoryBus;
 use gavel::bus::{Bus as _, Publication, Subscriber};
 use gavel::clock::Clock;
 use gavel::domain::{
-    AuctionId, BidId, Bidder, Currency, EventKind, Money, PlaceBid, Rejection, Rules, Seq, Span, Terms, UserId,
+    AuctionId, BidId, Bidder, Currency, Epoch, EventKind, Money, PlaceBid, Rejection, Rules, Seq, Span, Terms, UserId,
 };
 use gavel::settings::Ack;
 use gavel::store::sqlite::SqliteStore;
@@ -39,6 +40,16 @@ struct House {
 }
 
 async fn house(folder: &Path, held: bool, ack: Ack, open_for: Span) -> House {
+    house_under(folder, held, ack, open_for, Tenure::whole).await
+}
+
+async fn house_under(
+    folder: &Path,
+    held: bool,
+    ack: Ack,
+    open_for: Span,
+    tenure: impl FnOnce(Epoch) -> Tenure,
+) -> House {
     let inner: Arc<dyn Store> = Arc::new(SqliteStore::open(&folder.join("gavel.db")).unwrap());
     let store = if held { Faulty::held(inner) } else { Faulty::open(inner) };
     let clock = Arc::new(Clock::system());
@@ -54,7 +65,7 @@ async fn house(folder: &Path, held: bool, ack: Ack, open_for: Span) -> House {
     let seller = bidders.remove(0).id;
     let auction = store.create_auction(new_auction(seller, &clock, open_for)).await.unwrap();
     let epoch = store.take_over().await.unwrap();
-    let tenure = Tenure::whole(epoch);
+    let tenure = tenure(epoch);
     let parts =
         EngineParts { store: Arc::clone(&store) as Arc<dyn Store>, bus, clock: Arc::clone(&clock), ack, tenure };
     let engine = Engine::start(parts).await.unwrap();
