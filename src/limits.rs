@@ -219,8 +219,8 @@ pub const HUB_ORDERS_MAX: usize = 1_024;
 pub const SIGN_OUTS_REMEMBERED: usize = 1_024;
 /// Publications a hub hands out before it lets its sessions send.
 pub const EVENTS_PER_TURN: usize = 64;
-/// Sessions a hub gives their tick before it lets them send.
-pub const SESSIONS_PER_TURN: usize = 512;
+/// Sessions a hub gives their tick before it lets them send and looks for events, which are more urgent.
+pub const SESSIONS_PER_TURN: usize = 64;
 /// On shutdown, a session waits this long for the answers to its bids.
 pub const RECEIPTS_AWAITED: Span = Span::from_secs(3);
 /// Time between two ticks of the server clock.
