@@ -234,11 +234,51 @@ pub const CONNECTIONS_END_WITHIN: Span = Span::from_secs(4);
 /// Time that a graceful stop may take.
 pub const STOP_WITHIN: Span = Span::from_secs(10);
 
+/// Channels of Redis that events are spread over by their auction. All nodes of a cluster listen to all of them.
+pub const BUS_CHANNELS: i64 = 64;
+/// Publications that wait to be sent to Redis. Full → the other nodes do not get the newest by it; they find them by seq
+/// and by the heads.
+pub const BUS_QUEUE_MAX: usize = 65_536;
+/// Ticks and sign-outs that find a place in that queue beyond its publications. Full → a sign-out is noticed elsewhere
+/// after [`TOKEN_RECHECK`].
+pub const BUS_WORDS_MAX: usize = 4_096;
+/// Publications that go to Redis in one round trip. The rest goes with the next.
+pub const BUS_PUBLICATIONS_AT_ONCE: usize = 4_096;
+/// Bytes from which on a message to Redis takes no further publication: the next one goes into another.
+pub const BUS_MESSAGE_BYTES: usize = 32 * 1_024;
+/// Messages from Redis that wait to be read. Full → dropped; found by seq and by the heads.
+pub const BUS_RECEIVED_MAX: usize = 8_192;
+/// Time to connect to Redis, or for it to take what was published. Longer → connected anew.
+pub const REDIS_WITHIN: Span = Span::from_secs(1);
+/// Time between two signs of life that are asked of Redis on an idle connection.
+pub const REDIS_PING: Span = Span::from_secs(1);
+/// A bus that heard nothing from Redis for this long is not healthy.
+pub const REDIS_SILENCE: Span = Span::from_millis(1_500);
+/// Pause after a connection to Redis failed or was lost; doubles up to [`REDIS_RECONNECT_MAX`].
+pub const REDIS_RECONNECT_MIN: Span = Span::from_millis(20);
+/// See [`REDIS_RECONNECT_MIN`].
+pub const REDIS_RECONNECT_MAX: Span = Span::from_millis(500);
+/// Connections to Redis for counting what is rare. All busy → the node counts alone.
+pub const REDIS_TALLY_CONNECTIONS: usize = 4;
+/// Time that counting over all nodes may take. Longer → the node counts alone.
+pub const REDIS_TALLY_WITHIN: Span = Span::from_millis(250);
+/// When no tick of the node that leads the clock came for this long, a node goes by its own clock.
+pub const TICK_OVERDUE: Span = Span::from_millis(1_500);
+/// A tick that is further than this from the own clock is old, or from a clock that is wrong: it is not relayed.
+pub const TICK_APART_MAX: Span = Span::from_secs(2);
+/// Time between two looks at the stored heads of the auctions followed here that another node decides.
+pub const HEADS_EVERY: Span = Span::from_secs(1);
+/// Heads read at once. The rest is read after them.
+pub const HEADS_PER_READ: usize = 1_000;
+
 const _: () = assert!(BIDS_IN_FLIGHT_PER_AUCTION <= BIDS_IN_FLIGHT_PER_NODE, "one auction cannot hold more than all");
 const _: () = assert!(OUTBOX_MAX > BIDS_IN_FLIGHT_PER_NODE, "closing events find a place beside all bids");
 const _: () = assert!(CONNECTIONS_END_WITHIN.0 < STOP_WITHIN.0, "connections end before the stop is over");
 const _: () = assert!(REPLAY_EVENTS_MAX >= PAGE_ITEMS_MAX, "a replay covers at least a page");
 const _: () = assert!(POSTGRES_LOCK.0 < POSTGRES_READ.0, "a takeover hears of a lock before its statement is ended");
+const _: () = assert!(REDIS_RECONNECT_MIN.0 <= REDIS_RECONNECT_MAX.0, "pauses grow");
+const _: () = assert!(REDIS_PING.0 < REDIS_SILENCE.0, "a healthy bus has been heard when its time is over");
+const _: () = assert!(TICK.0 < TICK_OVERDUE.0 && TICK_OVERDUE.0 < TICK_APART_MAX.0, "a tick may be late, not early");
 const _: () = assert!(POSTGRES_RECONNECT_MIN.0 <= POSTGRES_RECONNECT_MAX.0, "pauses grow");
 const _: () = assert!(PAGE_ITEMS_DEFAULT <= PAGE_ITEMS_MAX, "the default page fits");
 const _: () =

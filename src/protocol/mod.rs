@@ -4,4 +4,5 @@
 //! of the rules never meet in one diff.
 
 pub mod client;
+pub mod node;
 pub mod time;
