@@ -10,9 +10,7 @@
 use std::sync::Arc;
 
 use crate::bus::Publication;
-use crate::domain::{
-    AuctionId, BidId, Bidder, Epoch, Event, EventKind, Money, PlaceBid, Seq, Timestamp, Top, UserId,
-};
+use crate::domain::{AuctionId, BidId, Bidder, Epoch, Event, EventKind, Money, PlaceBid, Seq, Timestamp, Top, UserId};
 
 const VERSION: u8 = 1;
 
