@@ -2,8 +2,6 @@
 //!
 //! What is handed out is only ever what [`super::picture`] wrote, with a fixed media type.
 
-use std::time::Duration;
-
 use actix_multipart::{Multipart, MultipartError};
 use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse, web};
@@ -62,8 +60,7 @@ pub(super) async fn upload(
     door.limit(Limited::Write, user.who())?;
     let id = {
         let Ok(_slot) = UPLOADS.try_acquire() else { return Err(HttpError::Overloaded) };
-        let within = Duration::from_micros(UPLOAD_WITHIN.0.unsigned_abs());
-        let file = tokio::time::timeout(within, read_file(parts))
+        let file = tokio::time::timeout(UPLOAD_WITHIN.into(), read_file(parts))
             .await
             .unwrap_or_else(|_late| Err(HttpError::invalid("file", "must arrive within a minute")))?;
         keep(&door, user.0.user.id, file).await?

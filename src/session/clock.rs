@@ -8,7 +8,7 @@ use std::time::Duration;
 use actix_web::rt::task::JoinHandle;
 
 use super::hubs::Hubs;
-use crate::domain::Timestamp;
+use crate::domain::{Span, Timestamp};
 use crate::limits::TICK;
 
 /// Starts the timer on this thread's actix runtime. It ends with [`Hubs::close_all`].
@@ -24,7 +24,7 @@ pub fn start(hubs: &Arc<Hubs>) -> JoinHandle<()> {
 
 /// The time from `now` to the next full second of the server's time.
 fn until_next(now: Timestamp) -> Duration {
-    Duration::from_micros(u64::try_from(TICK.0 - now.0.rem_euclid(TICK.0)).unwrap_or(0))
+    Span(TICK.0 - now.0.rem_euclid(TICK.0)).into()
 }
 
 #[cfg(test)]
