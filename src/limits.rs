@@ -25,8 +25,10 @@ pub const STORE_READS_MAX: usize = 1_024;
 /// How long one of the embedded store's connections waits for another's file lock before it fails. Writer and readers do not
 /// block each other; only a schema change or a recovery after a crash does.
 pub const STORE_BUSY: Duration = Duration::from_secs(5);
-/// Times, 100 ms apart, that `gavel migrate` tries for the database while another migration holds it. Then it is refused.
+/// Times that `gavel migrate` tries for the database while another migration holds it. Then it is refused.
 pub const STORE_MIGRATE_LOCK_TRIES: u32 = 50;
+/// Time between two of these tries.
+pub const STORE_MIGRATE_LOCK_PAUSE: Span = Span::from_millis(100);
 /// Pages (4 KiB) of the write-ahead log before it is folded into the database file: 16 MiB. Less folds hot pages too often,
 /// more makes each fold a longer pause.
 pub const STORE_WAL_PAGES: i64 = 4_000;
@@ -70,8 +72,12 @@ pub const SHARDS: u32 = 1_024;
 pub const AUCTIONS_AWAKE_MAX: usize = 100_000;
 /// An auction without a command for this long goes to sleep.
 pub const AUCTION_IDLE: Span = Span::from_secs(60);
+/// Shortest time between two looks whether an auction may go to sleep.
+pub const AUCTION_IDLE_LOOK: Span = Span::from_millis(100);
 /// Closing instants that the deadline watch holds in memory; the rest are read when their time comes nearer.
 pub const DEADLINES_IN_MEMORY_MAX: usize = 10_000;
+/// Closing instants that could not be read, and auctions that could not be woken, are tried again after this long.
+pub const DEADLINES_RETRY: Span = Span::from_secs(1);
 
 /// Answers that an awake auction knows by `bid_id` (16 bytes each and a table). Full → `overloaded`.
 pub const ANSWERS_PER_AUCTION_MAX: usize = 50_000_000;
