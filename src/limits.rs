@@ -137,19 +137,21 @@ pub const IMAGES_DECODED_AT_ONCE: usize = 2;
 pub const PASSWORDS_HASHED_AT_ONCE: usize = 2;
 /// Password hashes that may wait for their turn. Full → 503 `overloaded`.
 pub const PASSWORDS_WAITING_MAX: usize = 256;
-/// Tokens a user may hold; the oldest go first.
+/// Tokens a user may hold. One more → the oldest ends, with its live streams.
 pub const TOKENS_PER_USER_MAX: u32 = 50;
 /// How long a sign-in lasts.
 pub const TOKEN_LIFE: Span = Span::from_secs(30 * 24 * 3_600);
 /// Sign-ins held in memory; the least used are looked up again.
 pub const TOKENS_CACHED_MAX: usize = 100_000;
-/// A sign-in held in memory is looked up again after this long: bounds how long one lives on that the
-/// store let go as a user's oldest.
+/// A sign-in held in memory is looked up again after this long: bounds how long one lives on that was ended without
+/// this process hearing of it.
 pub const TOKEN_RECHECK: Span = Span::from_secs(60);
 /// Users and addresses that a rate is remembered for before the ones at rest are looked for and forgotten.
 pub const LIMITER_KEYS_UNSWEPT_MAX: usize = 10_000;
 /// Rate checks between two looks whether there are that many.
 pub const LIMITER_CHECKS_BETWEEN_SWEEPS: u32 = 1_024;
+/// When an address that holds as many live streams as it may should try for another: streams end whenever they like.
+pub const STREAM_PLACE_RETRY: Span = Span::from_secs(5);
 /// Items on one page of a list; more in `limit` → 422 `invalid`.
 pub const PAGE_ITEMS_MAX: u32 = 1_000;
 /// Bids, and auctions watched or won, that a user's own page shows: the newest ones.
@@ -231,12 +233,15 @@ pub const KEEP_ALIVE: Span = Span::from_secs(75);
 pub const REQUEST_HEAD_WITHIN: Span = Span::from_secs(10);
 /// The part of a graceful stop in which open connections may finish.
 pub const CONNECTIONS_END_WITHIN: Span = Span::from_secs(4);
-/// Time that a graceful stop may take.
-pub const STOP_WITHIN: Span = Span::from_secs(10);
+/// Time that a graceful stop may take: with the end of the process after it, within 10 s. What still runs then is cut.
+pub const STOP_WITHIN: Span = Span::from_millis(9_500);
 
 const _: () = assert!(BIDS_IN_FLIGHT_PER_AUCTION <= BIDS_IN_FLIGHT_PER_NODE, "one auction cannot hold more than all");
 const _: () = assert!(OUTBOX_MAX > BIDS_IN_FLIGHT_PER_NODE, "closing events find a place beside all bids");
-const _: () = assert!(CONNECTIONS_END_WITHIN.0 < STOP_WITHIN.0, "connections end before the stop is over");
+const _: () = assert!(
+    STOP_WITHIN.0 / 2 + CONNECTIONS_END_WITHIN.0 < STOP_WITHIN.0,
+    "bids are answered in the first half and connections end before the stop is over"
+);
 const _: () = assert!(REPLAY_EVENTS_MAX >= PAGE_ITEMS_MAX, "a replay covers at least a page");
 const _: () = assert!(POSTGRES_LOCK.0 < POSTGRES_READ.0, "a takeover hears of a lock before its statement is ended");
 const _: () = assert!(POSTGRES_RECONNECT_MIN.0 <= POSTGRES_RECONNECT_MAX.0, "pauses grow");

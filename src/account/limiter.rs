@@ -6,14 +6,16 @@
 use std::hash::Hash;
 use std::net::{IpAddr, Ipv6Addr};
 use std::num::NonZeroU32;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use governor::clock::{Clock, DefaultClock};
 use governor::{DefaultKeyedRateLimiter, Quota};
 
+use super::open_streams::{HeldStream, OpenStreams};
 use crate::domain::UserId;
-use crate::limits::{LIMITER_CHECKS_BETWEEN_SWEEPS, LIMITER_KEYS_UNSWEPT_MAX};
+use crate::limits::{LIMITER_CHECKS_BETWEEN_SWEEPS, LIMITER_KEYS_UNSWEPT_MAX, STREAM_PLACE_RETRY};
 use crate::settings::RateLimits;
 
 /// What is limited; see `settings::RateLimits`.
@@ -51,6 +53,7 @@ impl Who {
 /// One limiter for HTTP, SSE and WebSocket.
 pub struct Limiter {
     rates: Option<Rates>,
+    streams: Arc<OpenStreams>,
 }
 
 struct Rates {
@@ -77,6 +80,7 @@ impl Limiter {
                 read: per_second(rates.reads_per_second),
                 stream: per_minute(rates.streams_per_minute),
             }),
+            streams: OpenStreams::new(rates.enabled.then_some(rates.streams_per_address)),
         }
     }
 
@@ -97,6 +101,14 @@ impl Limiter {
             Limited::Stream => &rates.stream,
         };
         rate.take(who.bucket())
+    }
+
+    /// A place for one live stream of `who`, to be kept as long as the stream lives.
+    ///
+    /// # Errors
+    /// How long to wait before the next try, when `who` holds as many as one may.
+    pub fn hold_stream(&self, who: Who) -> Result<HeldStream, Duration> {
+        self.streams.hold(who.bucket()).ok_or_else(|| STREAM_PLACE_RETRY.into())
     }
 }
 
@@ -146,6 +158,7 @@ mod tests {
         writes_per_second: 1,
         reads_per_second: 1,
         streams_per_minute: 1,
+        streams_per_address: 1,
     };
 
     #[test]
