@@ -259,14 +259,14 @@ pub trait Accounts: Send + Sync {
         at: Timestamp,
     ) -> Result<SignUp, StoreError>;
     async fn user_by_email(&self, email: &str) -> Result<Option<StoredUser>, StoreError>;
-    /// Stores a token; the user's oldest tokens beyond `limits::TOKENS_PER_USER_MAX` go.
+    /// Stores a token. The user's expired tokens and the oldest beyond `limits::TOKENS_PER_USER_MAX` go: returns them.
     async fn create_token(
         &self,
         hash: TokenHash,
         user: UserId,
         at: Timestamp,
         expires_at: Timestamp,
-    ) -> Result<(), StoreError>;
+    ) -> Result<Vec<TokenHash>, StoreError>;
     /// The user whose token it is and when it expires, if the token is known and not expired at `now`.
     async fn token_user(&self, hash: TokenHash, now: Timestamp) -> Result<Option<(StoredUser, Timestamp)>, StoreError>;
     /// Ends a token; ending an unknown one is no error.
