@@ -107,6 +107,8 @@ pub enum Written {
     Fenced,
     /// Nothing written: the stored head is not `prev_seq`. An alarm, since the fence should have caught it.
     HeadMismatch { stored: Seq },
+    /// Nothing written: the batch, or what is stored of its auction, breaks a rule of the store. Others are not touched.
+    Damaged,
 }
 
 /// Events, answers and heads: the auctions' ledger.
@@ -115,7 +117,7 @@ pub trait Ledger: Send + Sync {
     /// Becomes the owner of every auction: fences all earlier epochs and returns the new one.
     async fn take_over(&self) -> Result<Epoch, StoreError>;
 
-    /// Commits all `batches` in one transaction, each whole or not at all.
+    /// Commits all `batches`, each whole or not at all: in one transaction, unless one is [`Written::Damaged`].
     ///
     /// Events, the auction's head, rejections and, with an [`EventKind::Closed`], the settlement
     /// (winner, price, seller) are one unit. Returns one [`Written`] for each batch, in order.
