@@ -26,7 +26,8 @@ pub enum StoreError {
     /// It surely did not happen; try again later.
     #[error("the store is unavailable: {0}")]
     Unavailable(String),
-    /// It may or may not have happened (the connection was lost during a commit): read back before going on.
+    /// It may or may not have happened (the connection was lost or the disk failed during a commit): read back before
+    /// going on.
     #[error("the outcome is unknown: {0}")]
     OutcomeUnknown(String),
     /// The stored data breaks a rule that this program relies on.
