@@ -121,17 +121,19 @@ pub const BODY_BYTES_MAX: usize = 64 * 1_024;
 pub const BODY_WITHIN: Span = Span::from_secs(10);
 /// Bytes of an uploaded picture (the original application's bound). Larger → 413 `too_large`.
 pub const IMAGE_BYTES_MAX: usize = 5 * 1_024 * 1_024;
-/// Pixels along either side of an uploaded picture: bounds what decoding may allocate. More → 422 `invalid`.
+/// Pixels along either side of an uploaded picture. More → 422 `invalid`.
 pub const IMAGE_SIDE_MAX: u32 = 8_000;
+/// Pixels of an uploaded picture: takes what telephones make (24.5 million). More → 422 `invalid`.
+pub const IMAGE_PIXELS_MAX: u64 = 25_000_000;
 /// Pixels along the longer side of a stored picture; larger ones are scaled down.
 pub const IMAGE_STORED_SIDE_MAX: u32 = 1_600;
 /// Uploads read or waiting to be decoded: each may hold [`IMAGE_BYTES_MAX`]. Full → 503 `overloaded`.
 pub const UPLOADS_AT_ONCE: usize = 32;
 /// An upload that has not arrived after this long is given up: → 422 `invalid`.
 pub const UPLOAD_WITHIN: Span = Span::from_secs(60);
-/// Bytes that decoding one picture may allocate. More → 422 `invalid`.
-pub const IMAGE_DECODE_BYTES_MAX: u64 = 256 * 1_024 * 1_024;
-/// Uploads decoded at a time: each may hold 200 MB. Full → waits.
+/// Bytes that decoding one picture may allocate: [`IMAGE_PIXELS_MAX`] of 4 bytes each, and room to work. More → 422 `invalid`.
+pub const IMAGE_DECODE_BYTES_MAX: u64 = 128 * 1_024 * 1_024;
+/// Uploads decoded at a time: each may hold 230 MB (measured at [`IMAGE_PIXELS_MAX`], scaling included). Full → waits.
 pub const IMAGES_DECODED_AT_ONCE: usize = 2;
 /// Passwords hashed at a time: each takes 19 MiB and tens of milliseconds. Full → waits.
 pub const PASSWORDS_HASHED_AT_ONCE: usize = 2;
@@ -254,4 +256,5 @@ const _: () = assert!(
     FRAMES_AT_ONCE_PER_SESSION as usize > SUBSCRIPTIONS_PER_SESSION_MAX,
     "a client that connects again may follow all its auctions at once"
 );
+const _: () = assert!(4 * IMAGE_PIXELS_MAX < IMAGE_DECODE_BYTES_MAX, "the largest picture fits");
 const _: () = assert!(PASSWORD_CHARS_MIN < PASSWORD_CHARS_MAX, "some password is acceptable");

@@ -39,7 +39,7 @@ pub(super) struct ImageView {
 #[serde(deny_unknown_fields)]
 #[allow(dead_code, reason = "only described; the form is read part by part")]
 pub(super) struct UploadForm {
-    /// A PNG, JPEG or WebP picture of at most 5 MiB and 8,000 pixels on each side.
+    /// A PNG, JPEG or WebP picture of at most 5 MiB, 25 megapixels and 8,000 pixels on each side.
     #[schema(value_type = String, format = Binary, content_media_type = "application/octet-stream")]
     file: Vec<u8>,
 }
