@@ -16,8 +16,8 @@ use metrics_exporter_prometheus::PrometheusHandle;
 
 use crate::account::{Accounts, Limiter};
 use crate::auction::{Engine, EngineParts, Tenure};
-use crate::bus::{Bus, Subscriber};
 use crate::bus::memory::MemoryBus;
+use crate::bus::{Bus, Subscriber};
 use crate::clock::Clock;
 use crate::cluster::Router;
 use crate::http::{self, Door};

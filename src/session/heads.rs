@@ -21,7 +21,7 @@ pub fn watch(hubs: &Arc<Hubs>, decided_here: impl Fn(AuctionId) -> bool + 'stati
         while !hubs.is_closed() {
             actix_web::rt::time::sleep(Duration::from(HEADS_EVERY)).await;
             let elsewhere: Vec<_> =
-                hubs.followed.all().into_iter().filter(|auction| !decided_here(*auction)).collect();
+                hubs.here.followed.all().into_iter().filter(|auction| !decided_here(*auction)).collect();
             for auctions in elsewhere.chunks(HEADS_PER_READ) {
                 match hubs.history.heads(auctions).await {
                     Ok(heads) => hubs.heads(&heads.into()),

@@ -208,4 +208,3 @@ mod tests {
         assert!(publisher.outlet.next_now().is_some(), "the rest goes with the next");
     }
 }
-

@@ -31,8 +31,7 @@ pub struct Tally {
 
 impl Tally {
     pub(super) fn new(server: &Server, bus: Handle, pulse: Arc<Pulse>) -> Result<Self, RedisBusError> {
-        let manager =
-            Manager::new_with_config(server.info(), connection::config()).map_err(RedisBusError::Url)?;
+        let manager = Manager::new_with_config(server.info(), connection::config()).map_err(RedisBusError::Url)?;
         let within = Some(REDIS_TALLY_WITHIN.into());
         let pool = Pool::builder(manager)
             .max_size(REDIS_TALLY_CONNECTIONS)

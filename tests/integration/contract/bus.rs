@@ -7,9 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use gavel::bus::{Bus, Publication, Subscriber};
-use gavel::domain::{
-    AuctionId, BidId, Bidder, Epoch, Event, EventKind, Money, PlaceBid, Seq, Timestamp, Top, UserId,
-};
+use gavel::domain::{AuctionId, BidId, Bidder, Epoch, Event, EventKind, Money, PlaceBid, Seq, Timestamp, Top, UserId};
 use tokio::sync::Notify;
 
 /// A test for each promise, each on fresh `$sides`.

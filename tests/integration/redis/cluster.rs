@@ -43,7 +43,7 @@ async fn tries_to_sign_in_count_over_all_nodes_and_on_each_alone_when_redis_is_g
         assert_eq!(limiter.check_everywhere(Limited::SignIn, ann).await, Ok(()));
     }
     let wait = there.check_everywhere(Limited::SignIn, ann).await.unwrap_err();
-    assert!(wait > Duration::from_secs(50) && wait <= Duration::from_secs(60), "{wait:?}");
+    assert!(wait > Duration::from_secs(50) && wait <= Duration::from_mins(1), "{wait:?}");
     assert_eq!(there.check_everywhere(Limited::SignIn, bob).await, Ok(()), "others have a count of their own");
     redis.kill();
     assert_eq!(here.check_everywhere(Limited::SignIn, ann).await, Ok(()), "two were counted here");
@@ -65,7 +65,7 @@ async fn a_window_ends_and_a_frozen_redis_is_not_waited_for() {
     assert_eq!(tokio::time::timeout(patience, count()).await, Ok(None));
 }
 
-async fn store() -> (tempfile::TempDir, Arc<dyn Store>) {
+fn store() -> (tempfile::TempDir, Arc<dyn Store>) {
     let folder = tempfile::tempdir().unwrap();
     let store = SqliteStore::open(&folder.path().join("gavel.db")).unwrap();
     (folder, Arc::new(store))
@@ -74,7 +74,7 @@ async fn store() -> (tempfile::TempDir, Arc<dyn Store>) {
 #[actix_web::test]
 async fn a_sign_out_on_one_node_ends_live_streams_on_another() {
     let (one, other) = two_nodes(&server::database().await).await;
-    let (_folder, store) = store().await;
+    let (_folder, store) = store();
     let hubs = hubs(&store, &port(&other));
     let ticket = |token| Some(Ticket { token: [token; 32], expires_at: Timestamp(i64::MAX) });
     let ends = hubs.local().join(Kind::WebSocket, ticket(1)).unwrap();
@@ -98,7 +98,7 @@ async fn next_tick(hubs: &Arc<Hubs>, session: &gavel::session::hub::Session) -> 
 async fn ticks_of_the_leader_are_relayed_and_time_goes_on_without_it_and_never_back() {
     let redis = Server::start().await;
     let (one, other) = two_nodes(&redis.url(0)).await;
-    let (_folder, store) = store().await;
+    let (_folder, store) = store();
     let (leader, follower) = (hubs(&store, &port(&one)), hubs(&store, &port(&other)));
     let leads = Arc::new(AtomicBool::new(true));
     let is_leading = Arc::clone(&leads);

@@ -35,7 +35,7 @@ fn publication(auction: &StoredAuction, StoredEvent { epoch, event }: StoredEven
 #[async_trait]
 impl History for StoreHistory {
     async fn snapshot(&self, auction_id: AuctionId) -> Result<Option<Snapshot>, HistoryUnavailable> {
-        let auction = self.0.auction(auction_id).await.map_err(|_| HistoryUnavailable)?;
+        let auction = self.0.auction(auction_id).await.map_err(|_error| HistoryUnavailable)?;
         Ok(auction.map(|auction| Snapshot {
             auction_id,
             epoch: auction.epoch,
@@ -51,13 +51,13 @@ impl History for StoreHistory {
         after: Seq,
         limit: u32,
     ) -> Result<Vec<Publication>, HistoryUnavailable> {
-        let auction = self.0.auction(id).await.map_err(|_| HistoryUnavailable)?.unwrap();
-        let events = self.0.events_after(id, after, limit).await.map_err(|_| HistoryUnavailable)?;
+        let auction = self.0.auction(id).await.map_err(|_error| HistoryUnavailable)?.unwrap();
+        let events = self.0.events_after(id, after, limit).await.map_err(|_error| HistoryUnavailable)?;
         Ok(events.into_iter().map(|stored| publication(&auction, stored)).collect())
     }
 
     async fn heads(&self, auctions: &[AuctionId]) -> Result<Vec<(AuctionId, Seq)>, HistoryUnavailable> {
-        self.0.heads(auctions).await.map_err(|_| HistoryUnavailable)
+        self.0.heads(auctions).await.map_err(|_error| HistoryUnavailable)
     }
 }
 
@@ -80,8 +80,7 @@ pub(super) fn hubs(store: &Arc<dyn Store>, bus: &Arc<dyn Bus>) -> Arc<Hubs> {
 
 /// Auctions that one node decides and another one's viewers follow.
 pub(super) struct World {
-    pub(super) store: Arc<dyn Store>,
-    pub(super) hubs: Arc<Hubs>,
+    store: Arc<dyn Store>,
     owner: Arc<dyn Bus>,
     auctions: Vec<(Driver, Rc<Viewer>)>,
     /// Bids so far, over all auctions.
@@ -108,7 +107,7 @@ impl World {
             let viewer = Viewer::follow(&hubs, driver.id);
             auctions.push((driver, viewer));
         }
-        Self { store, hubs, owner, auctions, bids: 0, _folder: folder }
+        Self { store, owner, auctions, bids: 0, _folder: folder }
     }
 
     /// Commits a bid on the next auction, and publishes it. How long the publishing took.
