@@ -206,8 +206,8 @@ pub const TOKENS_PER_USER_MAX: u32 = 50;
 pub const TOKEN_LIFE: Span = Span::from_secs(30 * 24 * 3_600);
 /// Sign-ins held in memory; the least used are looked up again.
 pub const TOKENS_CACHED_MAX: usize = 100_000;
-/// A sign-in held in memory is looked up again after this long: bounds how long one lives on that was ended without
-/// this process hearing of it.
+/// A sign-in held in memory is looked up again after this long, and one that a live session came with: bounds how long
+/// one lives on that ended on another node when the bus could not say so.
 pub const TOKEN_RECHECK: Span = Span::from_secs(60);
 /// Users and addresses that a rate is remembered for before the ones at rest are looked for and forgotten.
 pub const LIMITER_KEYS_UNSWEPT_MAX: usize = 10_000;

@@ -90,6 +90,11 @@ impl Accounts {
         Ok(Some(signed_in))
     }
 
+    /// Whether a sign-in is still good, as far as the store can be asked: yes when it cannot.
+    pub async fn is_good(&self, token: TokenHash) -> bool {
+        !matches!(self.store.token_user(token, self.clock.now()).await, Ok(None))
+    }
+
     /// Forgets a sign-in that has ended, here or on another node: the next who shows its token is looked up.
     pub fn forget(&self, token: &TokenHash) {
         self.cached.end(token);

@@ -1,6 +1,6 @@
 //! Black-box tests: the real binary, spoken to as clients and operators do, checked against the public contract.
 //!
-//! The exceptions are `contract`, `engine` and `postgres`: they take a store, a bus or the engine from the library.
+//! The exceptions are `contract`, `engine`, `postgres` and `redis`: they take a store, a bus or the engine from the library.
 //!
 //! Each test has a server, a data folder and a port of its own. Nothing here knows how the server is built, sleeps in
 //! place of an event that can be awaited, or tries again until it passes.
@@ -20,5 +20,6 @@ mod harness;
 mod kill;
 mod postgres;
 mod race;
+mod redis;
 mod streams;
 mod watchers;

@@ -32,6 +32,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub(super) struct House {
     events: Mutex<HashMap<AuctionId, Vec<Publication>>>,
     pub(super) snapshots_read: AtomicUsize,
+    pub(super) heads_read: AtomicUsize,
+    pub(super) heads_asked: Mutex<Vec<AuctionId>>,
     pub(super) is_down: AtomicBool,
     /// How long a read takes, to let things happen meanwhile.
     read_takes: Duration,
@@ -105,6 +107,8 @@ impl History for House {
     }
 
     async fn heads(&self, auctions: &[AuctionId]) -> Result<Vec<(AuctionId, Seq)>, HistoryUnavailable> {
+        self.heads_read.fetch_add(1, Ordering::SeqCst);
+        *self.heads_asked.lock().unwrap() = auctions.to_vec();
         let events = self.events.lock().unwrap();
         let head = |id: &AuctionId| Some((*id, Seq(i64::try_from(events.get(id)?.len()).unwrap())));
         Ok(auctions.iter().filter_map(head).collect())

@@ -25,6 +25,7 @@ macro_rules! every_promise {
             ledger::a_closing_without_bids_settles_without_a_sale,
             ledger::answers_are_found_far_back,
             ledger::events_come_page_by_page,
+            ledger::heads_come_in_one_read_without_auctions_that_are_not_there,
             ledger::rejections_come_page_by_page_each_once,
             ledger::concurrent_commits_each_get_their_own_answer,
             ledger::what_was_committed_is_there_after_a_reopening,
