@@ -9,6 +9,7 @@ use super::auth::SignedInUser;
 use super::extract::{AuctionRef, limit};
 use super::given::Faults;
 use super::new_auction::NewAuctionBody;
+use super::object::Object;
 use super::openapi::problems;
 use super::{Door, HttpError, cursor, images};
 use crate::account::Limited;
@@ -27,11 +28,11 @@ use crate::store::{ListQuery, NewAuction, StateFilter, StoreError, StoredAuction
 pub(super) async fn create(
     door: web::Data<Door>,
     user: SignedInUser,
-    body: web::Json<NewAuctionBody>,
+    web::Json(Object(body)): web::Json<Object<NewAuctionBody>>,
 ) -> Result<HttpResponse, HttpError> {
     door.limit(Limited::Write, user.who())?;
     let now = door.clock.now();
-    let stored = put_up(&door, body.into_inner().check(user.0.user.id, now)?).await?;
+    let stored = put_up(&door, body.check(user.0.user.id, now)?).await?;
     Ok(HttpResponse::Created()
         .insert_header((header::LOCATION, format!("/api/v1/auctions/{}", stored.id)))
         .json(AuctionView::new(&stored, now)))
