@@ -217,6 +217,8 @@ pub const LIMITER_CHECKS_BETWEEN_SWEEPS: u32 = 1_024;
 pub const STREAM_PLACE_RETRY: Span = Span::from_secs(5);
 /// Items on one page of a list; more in `limit` → 422 `invalid`.
 pub const PAGE_ITEMS_MAX: u32 = 1_000;
+/// Bytes of descriptions on one page of a list: beyond it a page ends before its `limit`, and its cursor goes on.
+pub const PAGE_DESCRIPTIONS_BYTES_MAX: usize = 1_024 * 1_024;
 /// Bids, and auctions watched or won, that a user's own page shows: the newest ones.
 pub const OWN_ITEMS_MAX: u32 = 200;
 /// How far back an auction may be said to start: forgives a client's clock.

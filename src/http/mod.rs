@@ -33,6 +33,7 @@ mod health;
 mod history;
 pub mod images;
 pub mod new_auction;
+mod object;
 pub mod openapi;
 pub mod origin;
 pub mod original;

@@ -35,6 +35,7 @@ macro_rules! every_promise {
             catalog::won_auctions_come_newest_closing_first,
             catalog::watching_twice_is_no_error,
             listing::each_state_lists_its_auctions_soonest_closing_first,
+            listing::what_just_ended_comes_newest_first,
             listing::a_cursor_goes_on_behind_the_last_entry,
             listing::deadlines_come_page_by_page_without_the_closed,
             listing::auctions_come_by_id,
