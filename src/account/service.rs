@@ -72,6 +72,12 @@ impl Accounts {
         keeping.await.unwrap_or_else(|error| Err(StoreError::OutcomeUnknown(error.to_string())))
     }
 
+    /// The sign-in that `token` stands for, if it is valid now and in memory.
+    #[must_use]
+    pub fn remembered(&self, token: &str) -> Option<Arc<SignedIn>> {
+        self.cached.get(&tokens::hash_of(token)?, self.clock.now())
+    }
+
     /// The sign-in that `token` stands for, if it is valid now. Answers from memory when it can.
     pub async fn authenticate(&self, token: &str) -> Result<Option<Arc<SignedIn>>, StoreError> {
         let Some(hash) = tokens::hash_of(token) else {
