@@ -104,8 +104,6 @@ pub const ANSWER_WITHIN: Span = Span::from_secs(5);
 pub const LINK_FRAME_BYTES_MAX: usize = 4_096;
 /// Bytes of one text in such a frame: more than the longest nick, message, node's name or address. Longer → cut.
 pub const LINK_TEXT_BYTES_MAX: usize = 1_024;
-/// Bytes of the secret that nodes show each other. Shorter → refused at start.
-pub const LINK_SECRET_BYTES_MIN: usize = 16;
 /// Bids that a node has forwarded to one other node and that have no answer. Full → `overloaded`.
 pub const LINK_BIDS_IN_FLIGHT_PER_PEER: usize = 8_192;
 /// Bids that go into one write, if so many wait.
@@ -349,7 +347,7 @@ const _: () = assert!(LINK_SILENCE.0 > 4 * LINK_PING.0, "a stream that is alive 
 const _: () = assert!(LINK_RECONNECT_MIN.0 <= LINK_RECONNECT_MAX.0, "pauses grow");
 const _: () = assert!(STASH_RETRY_MIN.0 <= STASH_RETRY_MAX.0, "pauses grow");
 const _: () = assert!(STASHED_BIDS_PER_AUCTION <= STASHED_BIDS_PER_NODE, "one auction cannot stash more than all");
-const _: () = assert!(NODE_BODY_BYTES_MAX > 8 * SHARDS as usize, "an offer of every shard fits");
+const _: () = assert!(NODE_BODY_BYTES_MAX > 8 * SHARDS_MAX as usize, "an offer of every shard fits");
 const _: () = assert!(BIDS_IN_FLIGHT_PER_AUCTION <= BIDS_IN_FLIGHT_PER_NODE, "one auction cannot hold more than all");
 const _: () = assert!(OUTBOX_MAX > BIDS_IN_FLIGHT_PER_NODE, "closing events find a place beside all bids");
 const _: () = assert!(

@@ -10,9 +10,9 @@ mod link;
 mod listener;
 mod metrics;
 mod router;
-mod secret;
 mod serving;
 mod stash;
+mod token;
 
 use async_trait::async_trait;
 
@@ -20,7 +20,6 @@ pub use directory::{Directory, Home};
 pub use link::Link;
 pub use listener::NodeDoor;
 pub use router::Router;
-pub use secret::Secret;
 
 use crate::domain::{AuctionId, Timestamp};
 use crate::store::ownership::ShardId;
