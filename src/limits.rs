@@ -42,8 +42,9 @@ pub const AUDIT_PAGE: u32 = 1_000;
 pub const AUDIT_FAULTS_MAX: usize = 1_000;
 /// Connections to Postgres that read, and write what is no bid. All busy → the caller waits up to [`POSTGRES_READ`].
 pub const POSTGRES_CONNECTIONS: usize = 8;
-/// Connections to Postgres for nodes and shards, apart from the readers so that a renewal never waits for a page.
-pub const POSTGRES_OWNER_CONNECTIONS: usize = 2;
+/// Connections to Postgres for nodes and shards, apart from the readers so that a renewal never waits for a page. One
+/// renews, one looks, a takeover may need two, and shards are released beside them. All busy → the caller waits.
+pub const POSTGRES_OWNER_CONNECTIONS: usize = 6;
 /// Commits that wait for the connection to Postgres; the committer has one in flight. Full → the caller waits.
 pub const POSTGRES_COMMITS_MAX: usize = 64;
 /// Time to connect to Postgres. Longer → unavailable.
@@ -74,6 +75,63 @@ pub const SHARDS: u32 = 1_024;
 pub const SHARDS_MAX: u32 = 4_096;
 /// Characters of the secret that the nodes share. Fewer → a fault of the settings.
 pub const CLUSTER_SECRET_CHARS_MIN: usize = 16;
+/// A node renews this often; others watch whether it does.
+pub const RENEW_EVERY: Span = Span::from_secs(1);
+/// After a renewal that failed, the next one: bids are accepted again this soon after the store is back.
+pub const RENEW_AGAIN: Span = Span::from_millis(200);
+/// A node's answers are final for this long after the start of its last renewal that succeeded.
+pub const LEASE: Span = Span::from_secs(3);
+/// A node that others have not seen renewing for this long on their own clocks has no shards any more.
+pub const NODE_SILENT: Span = Span::from_secs(5);
+/// A node that missed a beat for this long is asked whether its port is still open, and is given no shards.
+pub const NODE_SUSPECT: Span = Span::from_millis(1_700);
+/// Time between two looks at the nodes beyond which nobody's silence is counted: who looks was not looking.
+pub const WATCH_BLIND: Span = Span::from_secs(2);
+/// How long a connection attempt to a node that is suspected may take. Longer → it stays what it was.
+pub const PROBE_WITHIN: Span = Span::from_millis(500);
+/// A node's port is not tried more often than this.
+pub const PROBE_EVERY: Span = Span::from_millis(200);
+/// Addresses that wait to be tried. Full → the word is dropped; it comes again with the next bid or look.
+pub const PROBES_MAX: usize = 16;
+/// A node whose port refused is given no shards for this long, though it may renew.
+pub const REFUSED_UNFIT: Span = Span::from_secs(10);
+/// A call to the store about nodes or shards. Longer → given up, so that calls do not pile up.
+pub const OWNERSHIP_CALL: Span = Span::from_secs(2);
+/// A takeover may end a frozen owner's connections first ([`POSTGRES_LOCK`]). Longer → given up; the next look tells.
+pub const TAKE_WITHIN: Span = Span::from_secs(5);
+/// Shards that one call takes: keeps its transaction short.
+pub const TAKE_SHARDS: usize = 256;
+/// A shard that is free is left for this long to the node that it should go to, then to the next one, and so on.
+pub const NEXT_NODE_AFTER: Span = Span::from_secs(1);
+/// How often a node looks at nodes and shards: a node that died right after a renewal is missed within
+/// [`NODE_SILENT`] and one such time.
+pub const LOOK_EVERY: Span = Span::from_millis(500);
+/// Pause between looks when someone doubts what is known: at most five a second.
+pub const LOOK_AGAIN: Span = Span::from_millis(200);
+/// The least time between two looks of their own accord, before a silent node is due to be held for dead.
+pub const LOOK_SOON: Span = Span::from_millis(10);
+/// Shards that are moved at once for balance, to one node: a new node has its share within a few seconds.
+pub const MOVE_SHARDS: usize = 128;
+/// Time between two such moves.
+pub const MOVE_EVERY: Span = Span::from_millis(250);
+/// A node that gained shards moves none for this long: it has to read first when their auctions close.
+pub const MOVE_AFTER_GAIN: Span = Span::from_secs(1);
+/// No shard with an auction that closes within this time is moved for balance.
+pub const MOVE_BEFORE_CLOSE: Span = Span::from_secs(60);
+/// What was decided in shards that are handed over is written within this time. Longer → their bids are told `moving`.
+pub const HAND_OVER_WITHIN: Span = Span::from_millis(400);
+/// Shards that a stopping node hands over in one go: few, so that each rests for milliseconds only.
+pub const DRAIN_SHARDS: usize = 64;
+/// Such goes at a time.
+pub const DRAIN_AT_ONCE: usize = 4;
+/// How often a stopping node looks whether others have its shards.
+pub const DRAIN_LOOK: Span = Span::from_millis(50);
+/// How long a node waits until another has heard that shards are free for it. Longer → that one finds them by looking.
+pub const OFFER_WITHIN: Span = Span::from_secs(1);
+/// Offers that wait to be taken up. Full → dropped; the shards are found by looking.
+pub const OFFERS_MAX: usize = 64;
+/// A node whose clock differs from the store's by more gives its shards up.
+pub const CLOCK_OFF_MAX: Span = Span::from_millis(250);
 /// Auction actors awake at a time. Full → a bid on a sleeping auction is `overloaded`; idle ones sleep within a minute.
 pub const AUCTIONS_AWAKE_MAX: usize = 100_000;
 /// An auction without a command for this long goes to sleep.
@@ -84,6 +142,11 @@ pub const AUCTION_IDLE_LOOK: Span = Span::from_millis(100);
 pub const DEADLINES_IN_MEMORY_MAX: usize = 10_000;
 /// Closing instants that could not be read, and auctions that could not be woken, are tried again after this long.
 pub const DEADLINES_RETRY: Span = Span::from_secs(1);
+/// The watch reads all closing instants again this often: an auction whose creation was not told closes in time if it
+/// was created earlier than this before its end, else this late.
+pub const DEADLINES_REREAD: Span = Span::from_secs(25);
+/// An auction counts as closing until this long after its closing instant: its end is being written.
+pub const CLOSING_LASTS: Span = Span::from_secs(5);
 
 /// Answers that an awake auction knows by `bid_id` (16 bytes each and a table). Full → `overloaded`.
 pub const ANSWERS_PER_AUCTION_MAX: usize = 50_000_000;
@@ -359,6 +422,11 @@ const _: () = assert!(POSTGRES_LOCK.0 < POSTGRES_READ.0, "a takeover hears of a 
 const _: () = assert!(REDIS_RECONNECT_MIN.0 <= REDIS_RECONNECT_MAX.0, "pauses grow");
 const _: () = assert!(REDIS_PING.0 < REDIS_SILENCE.0, "a healthy bus has been heard when its time is over");
 const _: () = assert!(TICK.0 < TICK_OVERDUE.0 && TICK_OVERDUE.0 < TICK_APART_MAX.0, "a tick may be late, not early");
+const _: () = assert!(LEASE.0 < NODE_SILENT.0, "a silent owner has stopped answering before its shards are taken");
+const _: () = assert!(RENEW_EVERY.0 + OWNERSHIP_CALL.0 <= LEASE.0, "one slow renewal does not end the lease");
+const _: () = assert!(RENEW_EVERY.0 < NODE_SUSPECT.0 && NODE_SUSPECT.0 < NODE_SILENT.0, "a beat is awaited first");
+const _: () = assert!(LOOK_EVERY.0 < WATCH_BLIND.0, "looks in their turn are not blind");
+const _: () = assert!(POSTGRES_LOCK.0 < OWNERSHIP_CALL.0, "a call hears of a lock before it is given up");
 const _: () = assert!(POSTGRES_RECONNECT_MIN.0 <= POSTGRES_RECONNECT_MAX.0, "pauses grow");
 const _: () = assert!(PAGE_ITEMS_DEFAULT <= PAGE_ITEMS_MAX, "the default page fits");
 const _: () =
