@@ -234,6 +234,23 @@ pub const CONNECTIONS_END_WITHIN: Span = Span::from_secs(4);
 /// Time that a graceful stop may take.
 pub const STOP_WITHIN: Span = Span::from_secs(10);
 
+/// Nodes of a cluster on one machine (`gavel cluster`): each takes some dozen connections to Postgres, which has 200.
+pub const CLUSTER_NODES_MAX: u16 = 8;
+/// Time that a part of such a cluster may take to serve. Longer → it did not start.
+pub const PART_READY_WITHIN: Duration = Duration::from_mins(1);
+/// Time that a part may take to end: longer than [`STOP_WITHIN`]. Longer → it is killed.
+pub const PART_STOP_WITHIN: Duration = Duration::from_secs(15);
+/// How often one looks whether a part serves or has ended.
+pub const PART_LOOK_EVERY: Duration = Duration::from_millis(20);
+/// Time that Redis may take to answer whether it serves. Longer → asked again.
+pub const PART_ANSWER_WITHIN: Duration = Duration::from_secs(1);
+/// How often Postgres is started when it ends at once: a process of the one before may still hold the data.
+pub const PART_START_TRIES: u32 = 100;
+/// How often the parts of a running cluster are looked after.
+pub const PARTS_WATCHED_EVERY: Duration = Duration::from_millis(200);
+/// Bytes of a part's log that are told when it did not start.
+pub const LOG_TAIL_BYTES: u64 = 4_096;
+
 const _: () = assert!(BIDS_IN_FLIGHT_PER_AUCTION <= BIDS_IN_FLIGHT_PER_NODE, "one auction cannot hold more than all");
 const _: () = assert!(OUTBOX_MAX > BIDS_IN_FLIGHT_PER_NODE, "closing events find a place beside all bids");
 const _: () = assert!(CONNECTIONS_END_WITHIN.0 < STOP_WITHIN.0, "connections end before the stop is over");
