@@ -70,8 +70,6 @@ pub const NODE_NAME_BYTES_MAX: usize = 24;
 pub const SHARDS: u32 = 1_024;
 /// Shards that a new cluster may have: each is a row that every node reads and an entry in its memory.
 pub const SHARDS_MAX: u32 = 4_096;
-/// Characters of the secret that the nodes share. Fewer → a fault of the settings.
-pub const CLUSTER_SECRET_CHARS_MIN: usize = 16;
 /// Auction actors awake at a time. Full → a bid on a sleeping auction is `overloaded`; idle ones sleep within a minute.
 pub const AUCTIONS_AWAKE_MAX: usize = 100_000;
 /// An auction without a command for this long goes to sleep.
@@ -93,6 +91,61 @@ pub const READ_RETRY: Span = Span::from_millis(250);
 pub const STARTS_PER_BID: usize = 3;
 /// A bid that has no answer by then is told `outcome_pending`.
 pub const ANSWER_WITHIN: Span = Span::from_secs(5);
+
+/// Bytes of one frame between two nodes, its length aside. Larger → the stream is ended.
+pub const LINK_FRAME_BYTES_MAX: usize = 4_096;
+/// Bytes of one text in such a frame: more than the longest nick, message, node's name or address. Longer → cut.
+pub const LINK_TEXT_BYTES_MAX: usize = 1_024;
+/// Bytes of the secret that nodes show each other. Shorter → refused at start.
+pub const LINK_SECRET_BYTES_MIN: usize = 16;
+/// Bids that a node has forwarded to one other node and that have no answer. Full → `overloaded`.
+pub const LINK_BIDS_IN_FLIGHT_PER_PEER: usize = 8_192;
+/// Bids that go into one write, if so many wait.
+pub const LINK_BIDS_PER_WRITE: usize = 512;
+/// Bytes after which no more answers are put into one write. The rest goes with the next.
+pub const LINK_WRITE_BYTES: usize = 64 * 1_024;
+/// Pieces of a stream that are read before answers are looked for.
+pub const LINK_READS_PER_TURN: usize = 16;
+/// Bytes that may be on their way in one stream, or in all streams of a connection, before the receiver says more: a
+/// full flight of bids fits, so that a slow reader and not the window is what holds a sender back.
+pub const LINK_WINDOW_BYTES: u32 = 4 * 1_024 * 1_024;
+/// A stream asks this often whether anyone is there.
+pub const LINK_PING: Span = Span::from_millis(250);
+/// Pings without a sign of life from the other side before it counts as gone: a frozen or cut node is noticed within 1 s.
+pub const LINK_PINGS_UNANSWERED: u32 = 3;
+/// The side that answers ends a stream on which nothing came for this long.
+pub const LINK_SILENCE: Span = Span::from_secs(3);
+/// Pings after which a forwarded bid has no answer any more: later than [`ANSWER_WITHIN`] at the owner.
+pub const LINK_PINGS_PER_ANSWER: u32 = 24;
+/// Time to connect to another node, both sides' first words included; also of a small request. Longer → unreachable.
+pub const LINK_CONNECT: Span = Span::from_secs(1);
+/// Pause after a failed connection attempt; doubles up to [`LINK_RECONNECT_MAX`].
+pub const LINK_RECONNECT_MIN: Span = Span::from_millis(20);
+/// See [`LINK_RECONNECT_MIN`]: bids take the straight way again within this after a node is back.
+pub const LINK_RECONNECT_MAX: Span = Span::from_millis(500);
+/// Other nodes that a node is linked to. More → they are not reached from here.
+pub const LINK_PEERS_MAX: usize = 64;
+/// A link that carried nothing for this long, to a node that owns nothing, is let go.
+pub const LINK_IDLE: Span = Span::from_secs(60);
+/// Bytes of a small request between nodes: holds every shard's number. Larger → 413.
+pub const NODE_BODY_BYTES_MAX: usize = 64 * 1_024;
+/// Connections that the listener for other nodes takes at a time.
+pub const NODE_CONNECTIONS_MAX: usize = 4 * LINK_PEERS_MAX;
+/// Notices of created auctions that wait for their way to the owner. Full → dropped: the owner reads deadlines by itself.
+pub const CREATED_NOTICES_MAX: usize = 1_024;
+/// Notices that go out together.
+pub const CREATED_NOTICES_PER_REQUEST: usize = 256;
+/// Bids of one auction that wait for it to have a home that can be reached. Full → 503.
+pub const STASHED_BIDS_PER_AUCTION: usize = 64;
+/// The same over all auctions of a node. Full → 503.
+pub const STASHED_BIDS_PER_NODE: usize = 4_096;
+/// How long a bid waits there. Longer → 503.
+pub const STASHED_WITHIN: Span = Span::from_secs(2);
+/// A stashed bid is tried at each change of what is known of homes, and after this pause, which doubles up to
+/// [`STASH_RETRY_MAX`].
+pub const STASH_RETRY_MIN: Span = Span::from_millis(20);
+/// See [`STASH_RETRY_MIN`].
+pub const STASH_RETRY_MAX: Span = Span::from_millis(250);
 
 /// Characters of a bid's message (the original application's bound).
 pub const MESSAGE_CHARS_MAX: usize = 100;
@@ -219,8 +272,8 @@ pub const HUB_ORDERS_MAX: usize = 1_024;
 pub const SIGN_OUTS_REMEMBERED: usize = 1_024;
 /// Publications a hub hands out before it lets its sessions send.
 pub const EVENTS_PER_TURN: usize = 64;
-/// Sessions a hub gives their tick before it lets them send.
-pub const SESSIONS_PER_TURN: usize = 512;
+/// Sessions a hub gives their tick before it lets them send and looks for events, which are more urgent.
+pub const SESSIONS_PER_TURN: usize = 64;
 /// On shutdown, a session waits this long for the answers to its bids.
 pub const RECEIPTS_AWAITED: Span = Span::from_secs(3);
 /// Time between two ticks of the server clock.
@@ -251,11 +304,63 @@ pub const PARTS_WATCHED_EVERY: Duration = Duration::from_millis(200);
 /// Bytes of a part's log that are told when it did not start.
 pub const LOG_TAIL_BYTES: u64 = 4_096;
 
+/// Channels of Redis that events are spread over by their auction. All nodes of a cluster listen to all of them.
+pub const BUS_CHANNELS: i64 = 64;
+/// Publications that wait to be sent to Redis. Full → the other nodes do not get the newest by it; they find them by seq
+/// and by the heads.
+pub const BUS_QUEUE_MAX: usize = 65_536;
+/// Ticks and sign-outs that find a place in that queue beyond its publications. Full → a sign-out is noticed elsewhere
+/// after [`TOKEN_RECHECK`].
+pub const BUS_WORDS_MAX: usize = 4_096;
+/// Publications that go to Redis in one round trip. The rest goes with the next.
+pub const BUS_PUBLICATIONS_AT_ONCE: usize = 4_096;
+/// Bytes from which on a message to Redis takes no further publication: the next one goes into another.
+pub const BUS_MESSAGE_BYTES: usize = 32 * 1_024;
+/// Messages from Redis that wait to be read. Full → dropped; found by seq and by the heads.
+pub const BUS_RECEIVED_MAX: usize = 8_192;
+/// Time to connect to Redis, or for it to take what was published. Longer → connected anew.
+pub const REDIS_WITHIN: Span = Span::from_secs(1);
+/// Time between two signs of life that are asked of Redis on an idle connection.
+pub const REDIS_PING: Span = Span::from_secs(1);
+/// A bus that heard nothing from Redis for this long is not healthy.
+pub const REDIS_SILENCE: Span = Span::from_millis(1_500);
+/// Pause after a connection to Redis failed or was lost; doubles up to [`REDIS_RECONNECT_MAX`].
+pub const REDIS_RECONNECT_MIN: Span = Span::from_millis(20);
+/// See [`REDIS_RECONNECT_MIN`].
+pub const REDIS_RECONNECT_MAX: Span = Span::from_millis(500);
+/// Connections to Redis for counting what is rare. All busy → the node counts alone.
+pub const REDIS_TALLY_CONNECTIONS: usize = 4;
+/// Time that counting over all nodes may take. Longer → the node counts alone.
+pub const REDIS_TALLY_WITHIN: Span = Span::from_millis(250);
+/// When no tick of the node that leads the clock came for this long, a node goes by its own clock.
+pub const TICK_OVERDUE: Span = Span::from_millis(1_500);
+/// A tick that is further than this from the own clock is old, or from a clock that is wrong: it is not relayed.
+pub const TICK_APART_MAX: Span = Span::from_secs(2);
+/// Time between two looks at the stored heads of the auctions followed here that another node decides.
+pub const HEADS_EVERY: Span = Span::from_secs(1);
+/// Heads read at once. The rest is read after them.
+pub const HEADS_PER_READ: usize = 1_000;
+
+const _: () = assert!(LINK_FRAME_BYTES_MAX > 2 * LINK_TEXT_BYTES_MAX + 512, "two texts and all numbers fit a frame");
+const _: () = assert!(LINK_TEXT_BYTES_MAX > 4 * MESSAGE_CHARS_MAX, "every message fits");
+const _: () = assert!(LINK_TEXT_BYTES_MAX > 4 * NICK_CHARS_MAX, "every nick fits");
+const _: () = assert!(
+    LINK_PINGS_PER_ANSWER as i64 * LINK_PING.0 > ANSWER_WITHIN.0,
+    "the owner's own word comes before the link gives up"
+);
+const _: () = assert!(LINK_SILENCE.0 > 4 * LINK_PING.0, "a stream that is alive is not ended as silent");
+const _: () = assert!(LINK_RECONNECT_MIN.0 <= LINK_RECONNECT_MAX.0, "pauses grow");
+const _: () = assert!(STASH_RETRY_MIN.0 <= STASH_RETRY_MAX.0, "pauses grow");
+const _: () = assert!(STASHED_BIDS_PER_AUCTION <= STASHED_BIDS_PER_NODE, "one auction cannot stash more than all");
+const _: () = assert!(NODE_BODY_BYTES_MAX > 8 * SHARDS as usize, "an offer of every shard fits");
 const _: () = assert!(BIDS_IN_FLIGHT_PER_AUCTION <= BIDS_IN_FLIGHT_PER_NODE, "one auction cannot hold more than all");
 const _: () = assert!(OUTBOX_MAX > BIDS_IN_FLIGHT_PER_NODE, "closing events find a place beside all bids");
 const _: () = assert!(CONNECTIONS_END_WITHIN.0 < STOP_WITHIN.0, "connections end before the stop is over");
 const _: () = assert!(REPLAY_EVENTS_MAX >= PAGE_ITEMS_MAX, "a replay covers at least a page");
 const _: () = assert!(POSTGRES_LOCK.0 < POSTGRES_READ.0, "a takeover hears of a lock before its statement is ended");
+const _: () = assert!(REDIS_RECONNECT_MIN.0 <= REDIS_RECONNECT_MAX.0, "pauses grow");
+const _: () = assert!(REDIS_PING.0 < REDIS_SILENCE.0, "a healthy bus has been heard when its time is over");
+const _: () = assert!(TICK.0 < TICK_OVERDUE.0 && TICK_OVERDUE.0 < TICK_APART_MAX.0, "a tick may be late, not early");
 const _: () = assert!(POSTGRES_RECONNECT_MIN.0 <= POSTGRES_RECONNECT_MAX.0, "pauses grow");
 const _: () = assert!(PAGE_ITEMS_DEFAULT <= PAGE_ITEMS_MAX, "the default page fits");
 const _: () =

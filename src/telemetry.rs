@@ -52,4 +52,5 @@ fn describe() {
     describe_counter!("gavel_takeovers_total", "Times that this node became an owner");
     describe_gauge!("gavel_clock_offset_seconds", Unit::Seconds, "Own clock minus the store's");
     crate::session::describe();
+    crate::bus::describe();
 }

@@ -15,7 +15,7 @@ mod password;
 mod service;
 mod tokens;
 
-pub use limiter::{Limited, Limiter, Who};
+pub use limiter::{Limited, Limiter, SharedTally, Who};
 pub use service::Accounts;
 
 /// A user as the server knows them after sign-in.

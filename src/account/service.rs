@@ -69,6 +69,11 @@ impl Accounts {
         Ok(Some(signed_in))
     }
 
+    /// Forgets a sign-in that has ended, here or on another node: the next who shows its token is looked up.
+    pub fn forget(&self, token: &TokenHash) {
+        self.cached.end(token);
+    }
+
     /// Ends the sign-in and its live streams. Ending it twice is no error.
     ///
     /// Runs to its end even when the caller goes away half-way: a token that the store has ended must

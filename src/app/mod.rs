@@ -3,6 +3,7 @@
 //! Nothing is decided here; who reads [`Application::build`] knows how the house hangs together.
 
 mod live;
+mod sign_outs;
 
 use std::io;
 use std::net::TcpListener;
@@ -13,20 +14,21 @@ use actix_web::dev::{Server, ServerHandle};
 use actix_web::{App, HttpServer, web};
 use metrics_exporter_prometheus::PrometheusHandle;
 
-use crate::account::{Accounts, Limiter, SignOutListener};
+use crate::account::{Accounts, Limiter};
 use crate::auction::{Engine, EngineParts, Tenure};
-use crate::bus::Bus;
 use crate::bus::memory::MemoryBus;
+use crate::bus::{Bus, Subscriber};
 use crate::clock::Clock;
 use crate::cluster::Router;
 use crate::http::{self, Door};
 use crate::limits;
-use crate::session::{self, Ending, Hubs};
+use crate::session::{self, Ending, Hubs, SharedReads};
 use crate::settings::{BusUrl, Settings, StoreUrl};
 use crate::store::postgres::{self, PostgresSettings, PostgresStore};
 use crate::store::sqlite::SqliteStore;
 use crate::store::{Store, StoreError};
 use live::{RouterDesk, StoreHistory};
+use sign_outs::{Forgetting, SignOuts};
 
 /// Why the server did not start.
 #[derive(Debug, thiserror::Error)]
@@ -48,6 +50,7 @@ pub struct Application {
     server: Server,
     engine: Arc<Engine>,
     router: Arc<Router>,
+    bus: Arc<dyn Bus>,
     hubs: Arc<Hubs>,
     store: Arc<dyn Store>,
     accounts: Arc<Accounts>,
@@ -89,14 +92,16 @@ impl Application {
 
         // 4. Who watches: the hubs, fed by the bus, catching up from the store, handing bids to the engine.
         let limiter = Arc::new(Limiter::new(settings.limits));
-        let history = Arc::new(StoreHistory::new(Arc::clone(&store), Arc::clone(&clock)));
+        let history = StoreHistory::new(Arc::clone(&store), Arc::clone(&clock));
+        let history = Arc::new(SharedReads::new(Arc::new(history)));
         let desk = Arc::new(RouterDesk::new(Arc::clone(&router), Arc::clone(&limiter)));
         let hubs = Arc::new(Hubs::new(Arc::clone(&clock), history, desk));
-        bus.subscribe(Arc::clone(&hubs) as Arc<dyn crate::bus::Subscriber>);
+        bus.subscribe(Arc::clone(&hubs) as Arc<dyn Subscriber>);
 
-        // 5. Who may come in: accounts, whose sign-outs end live streams, and the door.
-        let on_sign_out = Arc::clone(&hubs) as Arc<dyn SignOutListener>;
+        // 5. Who may come in: accounts, whose sign-outs go over the bus to all who know of them, and the door.
+        let on_sign_out = Arc::new(SignOuts(Arc::clone(&bus)));
         let accounts = Arc::new(Accounts::new(Arc::clone(&store), Arc::clone(&clock), on_sign_out));
+        bus.subscribe(Arc::new(Forgetting(Arc::downgrade(&accounts))));
         let door = web::Data::new(Door {
             router: Arc::clone(&router),
             store: Arc::clone(&store),
@@ -107,7 +112,7 @@ impl Application {
             metrics: metrics.clone(),
         });
         let (server, url) = listen(&settings, door, web::Data::from(Arc::clone(&hubs)))?;
-        Ok(Self { server, engine, router, hubs, store, accounts, clock, metrics, url })
+        Ok(Self { server, engine, router, bus, hubs, store, accounts, clock, metrics, url })
     }
 
     /// Where the server listens.
@@ -128,9 +133,10 @@ impl Application {
     /// # Errors
     /// When the server itself fails.
     pub async fn run(self, stop: impl Future<Output = ()>) -> io::Result<()> {
-        let Self { server, engine, hubs, store, metrics, .. } = self;
+        let Self { server, engine, bus, hubs, store, metrics, .. } = self;
         let handle = server.handle();
-        session::clock::start(&hubs);
+        // Alone, this node leads the clock.
+        session::clock::start(&hubs, bus, || true);
         let upkeep = actix_web::rt::spawn(observe(Arc::clone(&engine), metrics));
         let serving = actix_web::rt::spawn(server);
         stop.await;

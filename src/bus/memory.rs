@@ -20,7 +20,8 @@ impl Default for MemoryBus {
 }
 
 impl MemoryBus {
-    fn each(&self, tell: impl Fn(&dyn Subscriber)) {
+    /// Tells every subscriber something that this process did not publish.
+    pub(super) fn each(&self, tell: impl Fn(&dyn Subscriber)) {
         for subscriber in self.subscribers.read().unwrap_or_else(PoisonError::into_inner).iter() {
             tell(subscriber.as_ref());
         }

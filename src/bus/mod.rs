@@ -8,6 +8,9 @@ use std::sync::Arc;
 use crate::domain::{AuctionId, Epoch, Event, Money, Timestamp};
 
 pub mod memory;
+mod redis;
+
+pub use self::redis::{RedisBus, RedisBusError, RedisBusSettings, Tally, Tried, describe};
 
 /// One committed event, with what a viewer needs beside it.
 #[derive(Debug, Clone, PartialEq, Eq)]

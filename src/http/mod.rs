@@ -152,4 +152,12 @@ impl Door {
     pub fn limit(&self, what: Limited, who: Who) -> Result<(), HttpError> {
         self.limiter.check(what, who).map_err(HttpError::RateLimited)
     }
+
+    /// The same, counted with the other nodes: for work that is dear.
+    ///
+    /// # Errors
+    /// `rate_limited`, with the time to wait.
+    pub async fn limit_everywhere(&self, what: Limited, who: Who) -> Result<(), HttpError> {
+        self.limiter.check_everywhere(what, who).await.map_err(HttpError::RateLimited)
+    }
 }

@@ -58,7 +58,7 @@ pub(super) async fn sign_up(
     address: ClientAddress,
     body: web::Json<SignUpBody>,
 ) -> Result<HttpResponse, HttpError> {
-    door.limit(Limited::SignUp, address.who())?;
+    door.limit_everywhere(Limited::SignUp, address.who()).await?;
     let (email, nick, password) = checked(body.into_inner())?;
     let user = door.accounts.sign_up(&email, &nick, &password).await?;
     Ok(HttpResponse::Created().json(UserView::from(&user)))
@@ -117,7 +117,7 @@ pub(super) async fn sign_in(
     address: ClientAddress,
     body: web::Json<SignInBody>,
 ) -> Result<HttpResponse, HttpError> {
-    door.limit(Limited::SignIn, address.who())?;
+    door.limit_everywhere(Limited::SignIn, address.who()).await?;
     let SignInBody { email, password } = body.into_inner();
     let mut faults = Faults::default();
     let both = faults.required("email", email).zip(faults.required("password", password));

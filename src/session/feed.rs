@@ -60,6 +60,8 @@ pub(super) struct Feed {
     pub(super) ends_at: Timestamp,
     pub(super) snapshot: Option<SharedSnapshot>,
     known: bool,
+    /// The newest ownership that was heard of. What comes of an earlier one after it is left to the history.
+    newest: Epoch,
     /// The highest seq that is known to exist.
     seen: Seq,
     /// Contiguous, the last one is the head.
@@ -76,6 +78,7 @@ impl Feed {
             ends_at: Timestamp(0),
             snapshot: None,
             known: false,
+            newest: Epoch(0),
             seen: Seq::ZERO,
             recent: VecDeque::new(),
             ahead: BTreeMap::new(),
@@ -100,6 +103,7 @@ impl Feed {
             self.epoch = snapshot.epoch;
             self.ends_at = snapshot.ends_at;
         }
+        self.newest = self.newest.max(snapshot.epoch);
         self.seen = self.seen.max(snapshot.head);
         self.snapshot = Some(SharedSnapshot {
             seq: snapshot.head,
@@ -109,8 +113,23 @@ impl Feed {
         });
     }
 
-    /// Where `publication` belongs; one that is ahead is kept for [`Feed::next_in_order`].
+    /// The auction is known to have come as far as `head`.
+    pub(super) fn learn(&mut self, head: Seq) {
+        self.seen = self.seen.max(head);
+    }
+
+    /// Where a publication from the bus belongs; one that is ahead is kept for [`Feed::next_in_order`]. One of an
+    /// earlier ownership than what was heard already counts as known: if it was ever committed, the history has it.
     pub(super) fn place(&mut self, publication: &Publication) -> Place {
+        if publication.epoch < self.newest {
+            return Place::Known;
+        }
+        self.newest = publication.epoch;
+        self.place_stored(publication)
+    }
+
+    /// The same for one from the history, where all ownerships stand in order.
+    pub(super) fn place_stored(&mut self, publication: &Publication) -> Place {
         let seq = publication.event.seq;
         self.seen = self.seen.max(seq);
         if self.known && seq <= self.head {
@@ -145,7 +164,8 @@ impl Feed {
                 return None;
             }
             let publication = entry.remove();
-            if publication.event.seq > self.head {
+            // What waited may be of an ownership that ended before the head was written: the history decides.
+            if publication.event.seq > self.head && publication.epoch >= self.epoch {
                 return Some(self.append(publication));
             }
         }

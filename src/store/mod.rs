@@ -132,6 +132,9 @@ pub trait Ledger: Send + Sync {
     async fn events_after(&self, auction_id: AuctionId, after: Seq, limit: u32)
     -> Result<Vec<StoredEvent>, StoreError>;
 
+    /// The newest event of each of `auctions` that there is; [`Seq::ZERO`] when it has none. In no order.
+    async fn heads(&self, auctions: &[AuctionId]) -> Result<Vec<(AuctionId, Seq)>, StoreError>;
+
     /// Up to `limit` rejections, each with its place, strictly after `after`; every one comes once. For the auditor.
     async fn rejections_after(
         &self,

@@ -1,7 +1,7 @@
 //! The port's ledger side: take-over, commits, and the reads that answers and recoveries need.
 
 use async_trait::async_trait;
-use rusqlite::{Connection, Params, params};
+use rusqlite::{Connection, OptionalExtension as _, Params, params};
 
 use super::rows::{self, EVENT, REJECTED};
 use super::{SqliteStore, commit};
@@ -62,6 +62,21 @@ impl Ledger for SqliteStore {
                 events.push(rows::event(row)?);
             }
             Ok(events)
+        })
+        .await
+    }
+
+    async fn heads(&self, auctions: &[AuctionId]) -> Result<Vec<(AuctionId, Seq)>, StoreError> {
+        let auctions = auctions.to_vec();
+        self.read(move |connection| {
+            let mut statement = connection.prepare_cached("SELECT seq FROM heads WHERE auction_id = ?1")?;
+            let mut heads = Vec::with_capacity(auctions.len());
+            for id in auctions {
+                if let Some(seq) = statement.query_row([id.0], |row| row.get(0).map(Seq)).optional()? {
+                    heads.push((id, seq));
+                }
+            }
+            Ok(heads)
         })
         .await
     }

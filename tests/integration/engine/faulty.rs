@@ -66,6 +66,9 @@ impl Ledger for Faulty {
     async fn events_after(&self, id: AuctionId, after: Seq, limit: u32) -> Result<Vec<StoredEvent>, StoreError> {
         self.inner.events_after(id, after, limit).await
     }
+    async fn heads(&self, auctions: &[AuctionId]) -> Result<Vec<(AuctionId, Seq)>, StoreError> {
+        self.inner.heads(auctions).await
+    }
     async fn rejections_after(
         &self,
         id: AuctionId,

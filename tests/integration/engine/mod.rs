@@ -279,7 +279,7 @@ async fn an_auction_created_later_closes_too() {
     let house = house(folder.path(), false, Ack::Committed, LONG).await;
     let seller = house.store.auction(house.auction).await.unwrap().unwrap().terms.seller;
     let made = house.store.create_auction(new_auction(seller, &house.clock, Span::from_millis(200))).await.unwrap();
-    house.engine.auction_created(&made);
+    house.engine.auction_created(made.id, made.terms.ends_at);
     soon("the close", || house.heard.0.lock().unwrap().iter().any(|heard| heard.auction_id == made.id)).await;
 }
 

@@ -1,0 +1,35 @@
+//! Looks after what the bus may have lost: once a second, the stored heads of the auctions that are followed here.
+//!
+//! For a node whose auctions are partly decided elsewhere. A lost event that others come after shows by its seq; one
+//! that nothing comes after shows here, also when the bus is gone altogether. Reads heads alone: a hub that is behind
+//! fills its gap itself.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::rt::task::JoinHandle;
+
+use super::hubs::Hubs;
+use crate::domain::AuctionId;
+use crate::limits::{HEADS_EVERY, HEADS_PER_READ};
+
+/// Starts to look, on this thread's actix runtime, until [`Hubs::close_all`]. `decided_here` says which auctions need no
+/// look: their events reach the hubs without a network.
+pub fn watch(hubs: &Arc<Hubs>, decided_here: impl Fn(AuctionId) -> bool + 'static) -> JoinHandle<()> {
+    let hubs = Arc::clone(hubs);
+    actix_web::rt::spawn(async move {
+        while !hubs.is_closed() {
+            actix_web::rt::time::sleep(Duration::from(HEADS_EVERY)).await;
+            let elsewhere: Vec<_> = hubs.followed.all().into_iter().filter(|auction| !decided_here(*auction)).collect();
+            for auctions in elsewhere.chunks(HEADS_PER_READ) {
+                match hubs.history.heads(auctions).await {
+                    Ok(heads) => hubs.heads(&heads.into()),
+                    Err(error) => {
+                        tracing::debug!(%error, "the heads of followed auctions could not be read");
+                        break;
+                    }
+                }
+            }
+        }
+    })
+}
