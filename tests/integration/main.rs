@@ -1,6 +1,7 @@
 //! Black-box tests: the real binary, spoken to as clients and operators do, checked against the public contract.
 //!
-//! The exceptions are `contract`, `engine` and `postgres`: they take a store, a bus or the engine from the library.
+//! The exceptions are `contract`, `engine`, `postgres` and others of their kind: they take a store, a bus or the engine from
+//! the library; `hosting` takes the parts of a cluster.
 //!
 //! Each test has a server, a data folder and a port of its own. Nothing here knows how the server is built, sleeps in
 //! place of an event that can be awaited, or tries again until it passes.
@@ -16,6 +17,7 @@ mod engine;
 mod faults;
 mod fuzz;
 mod harness;
+mod hosting;
 mod kill;
 mod postgres;
 mod race;

@@ -156,12 +156,14 @@ impl Keeper {
         &self.log
     }
 
-    /// Sends a signal, if the process was not reaped.
+    /// Sends a signal, if the process was not reaped. After [`Signal::Stop`] all of it stands still.
     pub(super) fn signal(&mut self, signal: Signal) -> Result<(), PartError> {
-        match self.pid {
-            Some(pid) => self.signal_each(signal, &[pid]),
-            None => Ok(()),
+        let Some(pid) = self.pid else { return Ok(()) };
+        self.signal_each(signal, &[pid])?;
+        if signal == Signal::Stop && !until(limits::PART_STOP_WITHIN, || stands_still(pid)) {
+            return Err(PartError::NotFrozen { what: self.what.clone() });
         }
+        Ok(())
     }
 
     /// Sends a signal to these processes, which must be the kept one and children of it.
@@ -271,9 +273,20 @@ fn span(duration: Duration) -> crate::domain::Span {
 }
 
 fn has_ended(pid: u32) -> bool {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    state(&Path::new("/proc").join(pid.to_string())).is_none_or(|state| state == 'Z')
+}
+
+/// Whether every thread of a process is stopped, or has ended.
+fn stands_still(pid: u32) -> bool {
+    let threads = std::fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
+    threads.map(|thread| state(&thread.path())).all(|state| state.is_none_or(|state| matches!(state, 'T' | 't' | 'Z')))
+}
+
+/// The state of a process or a thread, by its folder; `None` when it is gone.
+fn state(folder: &Path) -> Option<char> {
+    let stat = std::fs::read_to_string(folder.join("stat")).ok()?;
     // pid (name) state …: the name may hold anything, so read from behind it.
-    stat.rsplit(')').next().and_then(|rest| rest.split_whitespace().next()).is_none_or(|state| state == "Z")
+    stat.rsplit(')').next()?.split_whitespace().next()?.chars().next()
 }
 
 /// The end of a log: some lines.
@@ -340,6 +353,7 @@ mod tests {
         keeper.line(SOON).unwrap();
         let pid = keeper.pid().unwrap();
         keeper.signal(Signal::Stop).unwrap();
+        assert!(stands_still(pid));
         drop(keeper);
         assert!(has_ended(pid));
     }

@@ -38,6 +38,8 @@ pub enum PartError {
     NotStarted { what: String, log: String },
     #[error("{what} did not end in time and was killed")]
     NotEnded { what: String },
+    #[error("{what} does not stand still")]
+    NotFrozen { what: String },
     #[error("Postgres: {0}")]
     Database(#[from] ::postgres::Error),
     #[error("the shell that keeps {what} is gone")]

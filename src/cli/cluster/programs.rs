@@ -24,8 +24,11 @@ pub(super) fn redis_server() -> Option<PathBuf> {
 
 /// Fails, naming every package, when not both servers are there.
 pub(super) fn check() -> Result<(), PartError> {
-    let needed = [(postgres_bin(), "postgresql"), (redis_server(), "redis-server")];
-    let missing = needed.into_iter().filter(|(program, _)| program.is_none()).map(|(_, package)| package);
+    all_there(&[(postgres_bin(), "postgresql"), (redis_server(), "redis-server")])
+}
+
+fn all_there(needed: &[(Option<PathBuf>, &str)]) -> Result<(), PartError> {
+    let missing = needed.iter().filter(|(program, _)| program.is_none()).map(|(_, package)| *package);
     let packages = missing.collect::<Vec<_>>().join(" ");
     if packages.is_empty() { Ok(()) } else { Err(PartError::Missing { packages }) }
 }
@@ -65,6 +68,14 @@ fn debian_versions() -> Vec<PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn all_that_is_missing_is_named_at_once() {
+        let error = all_there(&[(None, "postgresql"), (Some("/bin/sh".into()), "dash"), (None, "redis-server")]);
+        let said = error.unwrap_err().to_string();
+        assert!(said.ends_with("apt-get install postgresql redis-server"), "{said}");
+        assert!(all_there(&[(Some("/bin/sh".into()), "dash")]).is_ok());
+    }
 
     #[test]
     fn a_user_is_found_by_the_whole_name() {
