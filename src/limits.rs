@@ -25,8 +25,10 @@ pub const STORE_READS_MAX: usize = 1_024;
 /// How long one of the embedded store's connections waits for another's file lock before it fails. Writer and readers do not
 /// block each other; only a schema change or a recovery after a crash does.
 pub const STORE_BUSY: Duration = Duration::from_secs(5);
-/// Times, 100 ms apart, that `gavel migrate` tries for the database while another migration holds it. Then it is refused.
+/// Times that `gavel migrate` tries for the database while another migration holds it. Then it is refused.
 pub const STORE_MIGRATE_LOCK_TRIES: u32 = 50;
+/// Time between two of these tries.
+pub const STORE_MIGRATE_LOCK_PAUSE: Span = Span::from_millis(100);
 /// Pages (4 KiB) of the write-ahead log before it is folded into the database file: 16 MiB. Less folds hot pages too often,
 /// more makes each fold a longer pause.
 pub const STORE_WAL_PAGES: i64 = 4_000;
@@ -74,8 +76,12 @@ pub const SHARDS_MAX: u32 = 4_096;
 pub const AUCTIONS_AWAKE_MAX: usize = 100_000;
 /// An auction without a command for this long goes to sleep.
 pub const AUCTION_IDLE: Span = Span::from_secs(60);
+/// Shortest time between two looks whether an auction may go to sleep.
+pub const AUCTION_IDLE_LOOK: Span = Span::from_millis(100);
 /// Closing instants that the deadline watch holds in memory; the rest are read when their time comes nearer.
 pub const DEADLINES_IN_MEMORY_MAX: usize = 10_000;
+/// Closing instants that could not be read, and auctions that could not be woken, are tried again after this long.
+pub const DEADLINES_RETRY: Span = Span::from_secs(1);
 
 /// Answers that an awake auction knows by `bid_id` (16 bytes each and a table). Full → `overloaded`.
 pub const ANSWERS_PER_AUCTION_MAX: usize = 50_000_000;
@@ -174,35 +180,39 @@ pub const BODY_BYTES_MAX: usize = 64 * 1_024;
 pub const BODY_WITHIN: Span = Span::from_secs(10);
 /// Bytes of an uploaded picture (the original application's bound). Larger → 413 `too_large`.
 pub const IMAGE_BYTES_MAX: usize = 5 * 1_024 * 1_024;
-/// Pixels along either side of an uploaded picture: bounds what decoding may allocate. More → 422 `invalid`.
+/// Pixels along either side of an uploaded picture. More → 422 `invalid`.
 pub const IMAGE_SIDE_MAX: u32 = 8_000;
+/// Pixels of an uploaded picture: takes what telephones make (24.5 million). More → 422 `invalid`.
+pub const IMAGE_PIXELS_MAX: u64 = 25_000_000;
 /// Pixels along the longer side of a stored picture; larger ones are scaled down.
 pub const IMAGE_STORED_SIDE_MAX: u32 = 1_600;
 /// Uploads read or waiting to be decoded: each may hold [`IMAGE_BYTES_MAX`]. Full → 503 `overloaded`.
 pub const UPLOADS_AT_ONCE: usize = 32;
 /// An upload that has not arrived after this long is given up: → 422 `invalid`.
 pub const UPLOAD_WITHIN: Span = Span::from_secs(60);
-/// Bytes that decoding one picture may allocate. More → 422 `invalid`.
-pub const IMAGE_DECODE_BYTES_MAX: u64 = 256 * 1_024 * 1_024;
-/// Uploads decoded at a time: each may hold 200 MB. Full → waits.
+/// Bytes that decoding one picture may allocate: [`IMAGE_PIXELS_MAX`] of 4 bytes each, and room to work. More → 422 `invalid`.
+pub const IMAGE_DECODE_BYTES_MAX: u64 = 128 * 1_024 * 1_024;
+/// Uploads decoded at a time: each may hold 230 MB (measured at [`IMAGE_PIXELS_MAX`], scaling included). Full → waits.
 pub const IMAGES_DECODED_AT_ONCE: usize = 2;
 /// Passwords hashed at a time: each takes 19 MiB and tens of milliseconds. Full → waits.
 pub const PASSWORDS_HASHED_AT_ONCE: usize = 2;
 /// Password hashes that may wait for their turn. Full → 503 `overloaded`.
 pub const PASSWORDS_WAITING_MAX: usize = 256;
-/// Tokens a user may hold; the oldest go first.
+/// Tokens a user may hold. One more → the oldest ends, with its live streams.
 pub const TOKENS_PER_USER_MAX: u32 = 50;
 /// How long a sign-in lasts.
 pub const TOKEN_LIFE: Span = Span::from_secs(30 * 24 * 3_600);
 /// Sign-ins held in memory; the least used are looked up again.
 pub const TOKENS_CACHED_MAX: usize = 100_000;
-/// A sign-in held in memory is looked up again after this long: bounds how long one lives on that the
-/// store let go as a user's oldest.
+/// A sign-in held in memory is looked up again after this long: bounds how long one lives on that was ended without
+/// this process hearing of it.
 pub const TOKEN_RECHECK: Span = Span::from_secs(60);
 /// Users and addresses that a rate is remembered for before the ones at rest are looked for and forgotten.
 pub const LIMITER_KEYS_UNSWEPT_MAX: usize = 10_000;
 /// Rate checks between two looks whether there are that many.
 pub const LIMITER_CHECKS_BETWEEN_SWEEPS: u32 = 1_024;
+/// When an address that holds as many live streams as it may should try for another: streams end whenever they like.
+pub const STREAM_PLACE_RETRY: Span = Span::from_secs(5);
 /// Items on one page of a list; more in `limit` → 422 `invalid`.
 pub const PAGE_ITEMS_MAX: u32 = 1_000;
 /// Bids, and auctions watched or won, that a user's own page shows: the newest ones.
@@ -284,8 +294,8 @@ pub const KEEP_ALIVE: Span = Span::from_secs(75);
 pub const REQUEST_HEAD_WITHIN: Span = Span::from_secs(10);
 /// The part of a graceful stop in which open connections may finish.
 pub const CONNECTIONS_END_WITHIN: Span = Span::from_secs(4);
-/// Time that a graceful stop may take.
-pub const STOP_WITHIN: Span = Span::from_secs(10);
+/// Time that a graceful stop may take: with the end of the process after it, within 10 s. What still runs then is cut.
+pub const STOP_WITHIN: Span = Span::from_millis(9_500);
 
 /// Nodes of a cluster on one machine (`gavel cluster`): each takes some dozen connections to Postgres, which has 200.
 pub const CLUSTER_NODES_MAX: u16 = 8;
@@ -355,7 +365,10 @@ const _: () = assert!(STASHED_BIDS_PER_AUCTION <= STASHED_BIDS_PER_NODE, "one au
 const _: () = assert!(NODE_BODY_BYTES_MAX > 8 * SHARDS as usize, "an offer of every shard fits");
 const _: () = assert!(BIDS_IN_FLIGHT_PER_AUCTION <= BIDS_IN_FLIGHT_PER_NODE, "one auction cannot hold more than all");
 const _: () = assert!(OUTBOX_MAX > BIDS_IN_FLIGHT_PER_NODE, "closing events find a place beside all bids");
-const _: () = assert!(CONNECTIONS_END_WITHIN.0 < STOP_WITHIN.0, "connections end before the stop is over");
+const _: () = assert!(
+    STOP_WITHIN.0 / 2 + CONNECTIONS_END_WITHIN.0 < STOP_WITHIN.0,
+    "bids are answered in the first half and connections end before the stop is over"
+);
 const _: () = assert!(REPLAY_EVENTS_MAX >= PAGE_ITEMS_MAX, "a replay covers at least a page");
 const _: () = assert!(POSTGRES_LOCK.0 < POSTGRES_READ.0, "a takeover hears of a lock before its statement is ended");
 const _: () = assert!(REDIS_RECONNECT_MIN.0 <= REDIS_RECONNECT_MAX.0, "pauses grow");
@@ -371,5 +384,6 @@ const _: () = assert!(
     FRAMES_AT_ONCE_PER_SESSION as usize > SUBSCRIPTIONS_PER_SESSION_MAX,
     "a client that connects again may follow all its auctions at once"
 );
+const _: () = assert!(4 * IMAGE_PIXELS_MAX < IMAGE_DECODE_BYTES_MAX, "the largest picture fits");
 const _: () = assert!(PASSWORD_CHARS_MIN < PASSWORD_CHARS_MAX, "some password is acceptable");
 const _: () = assert!(SHARDS <= SHARDS_MAX, "the default number of shards is allowed");

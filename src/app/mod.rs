@@ -4,6 +4,7 @@
 
 mod live;
 mod sign_outs;
+mod stop;
 
 use std::io;
 use std::net::TcpListener;
@@ -29,6 +30,7 @@ use crate::store::sqlite::SqliteStore;
 use crate::store::{Store, StoreError};
 use live::{RouterDesk, StoreHistory};
 use sign_outs::{Forgetting, SignOuts};
+use stop::{Progress, cut_short};
 
 /// Why the server did not start.
 #[derive(Debug, thiserror::Error)]
@@ -128,7 +130,7 @@ impl Application {
     }
 
     /// Serves until `stop` resolves, then drains: bids in flight are answered, sessions are told why they
-    /// end, files are closed.
+    /// end, files are closed. After `limits::STOP_WITHIN` it returns all the same, and the log says what was cut.
     ///
     /// # Errors
     /// When the server itself fails.
@@ -141,12 +143,19 @@ impl Application {
         let serving = actix_web::rt::spawn(server);
         stop.await;
         tracing::info!("stopping");
-        drain(&engine, &hubs, &handle).await;
+        let (progress, mut served) = (Progress::default(), Ok(()));
+        let drained = async {
+            drain(&engine, &hubs, &handle, &progress).await;
+            served = serving.await.unwrap_or(Ok(()));
+            progress.waits_for("reads and writes of the store");
+            store.close().await;
+        };
+        match cut_short(limits::STOP_WITHIN.into(), &progress, drained).await {
+            Ok(()) => tracing::info!("stopped"),
+            Err(waited_for) => tracing::warn!(waited_for, "the stop took too long and was cut short"),
+        }
         upkeep.abort();
-        let served = serving.await;
-        store.close().await;
-        tracing::info!("stopped");
-        served.unwrap_or(Ok(()))
+        served
     }
 }
 
@@ -167,8 +176,10 @@ fn own_everything() {
     metrics::gauge!("gavel_clock_offset_seconds").set(0.0);
 }
 
-async fn drain(engine: &Engine, hubs: &Hubs, server: &ServerHandle) {
+async fn drain(engine: &Engine, hubs: &Hubs, server: &ServerHandle, progress: &Progress) {
+    progress.waits_for("answers to bids");
     engine.stop(Duration::from(limits::STOP_WITHIN) / 2).await;
+    progress.waits_for("open connections");
     hubs.close_all(Ending::Shutdown);
     server.stop(true).await;
 }

@@ -14,8 +14,6 @@ use crate::domain::{AuctionId, Span, Timestamp};
 use crate::limits;
 use crate::store::{Store, StoreError};
 
-const RETRY: Span = Span::from_secs(1);
-
 /// The soonest closing instants of this node's shards.
 pub(super) struct Deadlines {
     tenure: Arc<Tenure>,
@@ -109,7 +107,7 @@ impl Deadlines {
                 && let Err(error) = self.refill(store.as_ref()).await
             {
                 tracing::warn!(%error, "the next closing instants could not be read; trying again");
-                actix::clock::sleep(RETRY.into()).await;
+                actix::clock::sleep(limits::DEADLINES_RETRY.into()).await;
                 continue;
             }
             let first = self.known().soonest.first().copied();
@@ -127,7 +125,7 @@ impl Deadlines {
             }
             self.known().soonest.remove(&(at, id));
             if !wake(id).await {
-                self.known().soonest.insert((clock.now().plus(limits::WAKE_AHEAD).plus(RETRY), id));
+                self.known().soonest.insert((clock.now().plus(limits::WAKE_AHEAD).plus(limits::DEADLINES_RETRY), id));
             }
         }
     }

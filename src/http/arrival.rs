@@ -54,7 +54,7 @@ struct InTime<S> {
 
 impl<S> InTime<S> {
     fn new(inner: S, within: Span) -> Self {
-        Self { inner, within: Duration::from_micros(within.0.unsigned_abs()), late: None }
+        Self { inner, within: within.into(), late: None }
     }
 }
 

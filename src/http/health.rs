@@ -33,7 +33,7 @@ pub(super) async fn up() -> HttpResponse {
 #[utoipa::path(get, path = "/readyz", tag = "operators",
     responses((status = 200, description = "Ready to serve", body = HealthView), problems::Unavailable))]
 pub(super) async fn ready(door: web::Data<Door>) -> Result<HttpResponse, HttpError> {
-    let within = Duration::from_micros(READY_WITHIN.0.unsigned_abs());
+    let within = Duration::from(READY_WITHIN);
     let late = |_| Err(StoreError::Unavailable(format!("no answer to a ping within {within:?}")));
     tokio::time::timeout(within, door.store.ping()).await.unwrap_or_else(late)?;
     Ok(HttpResponse::Ok().json(HealthView { status: "ready" }))

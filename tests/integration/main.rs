@@ -13,6 +13,7 @@ mod api;
 mod cli;
 mod closing;
 mod contract;
+mod disk;
 mod engine;
 mod faults;
 mod fuzz;

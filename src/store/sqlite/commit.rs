@@ -27,6 +27,27 @@ pub(super) fn commit(connection: &Connection, batches: &[AuctionBatch]) -> Resul
     batches.iter().map(write).collect()
 }
 
+/// The same, but a batch that cannot be written leaves no trace and does not keep the others from being written.
+pub(super) fn commit_each_alone(connection: &Connection, batches: &[AuctionBatch]) -> Result<Vec<Written>, StoreError> {
+    let say = |statement| connection.prepare_cached(statement)?.execute([]);
+    let mut all_written = Vec::with_capacity(batches.len());
+    for batch in batches {
+        say("SAVEPOINT batch")?;
+        let written = match commit(connection, std::slice::from_ref(batch)) {
+            Ok(written) => written,
+            Err(StoreError::Damaged(what)) => {
+                tracing::error!(auction.id = batch.auction_id.0, what, "an auction's part of a commit is refused");
+                say("ROLLBACK TO batch")?;
+                vec![Written::Damaged]
+            }
+            Err(error) => return Err(error),
+        };
+        say("RELEASE batch")?;
+        all_written.extend(written);
+    }
+    Ok(all_written)
+}
+
 struct Statements<'c> {
     connection: &'c Connection,
     head: CachedStatement<'c>,

@@ -1,5 +1,7 @@
 //! The port's ledger side: take-over, commits, and the reads that answers and recoveries need.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension as _, Params, params};
 
@@ -21,7 +23,15 @@ impl Ledger for SqliteStore {
     }
 
     async fn commit(&self, batches: Vec<AuctionBatch>) -> Result<Vec<Written>, StoreError> {
-        self.write(move |connection| commit::commit(connection, &batches)).await
+        let batches: Arc<[AuctionBatch]> = batches.into();
+        let together = Arc::clone(&batches);
+        match self.write(move |connection| commit::commit(connection, &together)).await {
+            // Nothing was written. The savepoints that tell whose fault it was are paid for only now.
+            Err(StoreError::Damaged(_)) => {
+                self.write(move |connection| commit::commit_each_alone(connection, &batches)).await
+            }
+            written => written,
+        }
     }
 
     async fn answered(&self, auction_id: AuctionId) -> Result<Vec<BidId>, StoreError> {

@@ -17,7 +17,7 @@ macro_rules! every_promise {
             ledger::a_batch_after_another_head_writes_nothing_and_the_others_are_written,
             ledger::rejections_alone_are_written_onto_any_head,
             ledger::a_batch_of_an_unknown_auction_writes_nothing,
-            ledger::a_batch_that_does_not_fit_together_fails_and_leaves_no_trace,
+            ledger::a_batch_that_does_not_fit_together_leaves_no_trace_and_the_others_are_written,
             ledger::every_rejection_is_given_back_as_it_was,
             ledger::a_rejection_under_a_remembered_bid_id_is_skipped,
             ledger::rejections_alone_leave_the_head_as_it_is,
@@ -42,6 +42,7 @@ macro_rules! every_promise {
             accounts::a_token_counts_until_it_expires,
             accounts::a_revoked_token_is_unknown,
             accounts::the_oldest_tokens_beyond_the_most_go,
+            accounts::expired_tokens_go_with_the_next_one_and_take_no_place,
             accounts::a_picture_is_given_back_byte_by_byte,
             accounts::after_the_close_everything_is_refused,
         }

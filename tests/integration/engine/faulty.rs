@@ -134,7 +134,7 @@ impl Accounts for Faulty {
         user: UserId,
         at: Timestamp,
         expires_at: Timestamp,
-    ) -> Result<(), StoreError> {
+    ) -> Result<Vec<TokenHash>, StoreError> {
         self.inner.create_token(hash, user, at, expires_at).await
     }
     async fn token_user(&self, hash: TokenHash, now: Timestamp) -> Result<Option<(StoredUser, Timestamp)>, StoreError> {
