@@ -362,6 +362,23 @@ pub const CONNECTIONS_END_WITHIN: Span = Span::from_secs(4);
 /// Time that a graceful stop may take: with the end of the process after it, within 10 s. What still runs then is cut.
 pub const STOP_WITHIN: Span = Span::from_millis(9_500);
 
+/// Nodes of a cluster on one machine (`gavel cluster`): each takes some dozen connections to Postgres, which has 200.
+pub const CLUSTER_NODES_MAX: u16 = 8;
+/// Time that a part of such a cluster may take to serve. Longer → it did not start.
+pub const PART_READY_WITHIN: Duration = Duration::from_mins(1);
+/// Time that a part may take to end: longer than [`STOP_WITHIN`]. Longer → it is killed.
+pub const PART_STOP_WITHIN: Duration = Duration::from_secs(15);
+/// How often one looks whether a part serves or has ended.
+pub const PART_LOOK_EVERY: Duration = Duration::from_millis(20);
+/// Time that Redis may take to answer whether it serves. Longer → asked again.
+pub const PART_ANSWER_WITHIN: Duration = Duration::from_secs(1);
+/// How often Postgres is started when it ends at once: a process of the one before may still hold the data.
+pub const PART_START_TRIES: u32 = 100;
+/// How often the parts of a running cluster are looked after.
+pub const PARTS_WATCHED_EVERY: Duration = Duration::from_millis(200);
+/// Bytes of a part's log that are told when it did not start.
+pub const LOG_TAIL_BYTES: u64 = 4_096;
+
 /// Channels of Redis that events are spread over by their auction. All nodes of a cluster listen to all of them.
 pub const BUS_CHANNELS: i64 = 64;
 /// Publications that wait to be sent to Redis. Full → the other nodes do not get the newest by it; they find them by seq

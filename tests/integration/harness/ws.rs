@@ -26,7 +26,15 @@ impl Ws {
     /// # Errors
     /// The status of a refused handshake.
     pub(crate) async fn handshake(server: &Server, headers: &[(&'static str, &str)]) -> Result<Self, u16> {
-        let address = format!("ws://{}/api/v1/ws", server.address());
+        Self::handshake_at(server.url(), headers).await
+    }
+
+    /// [`Ws::handshake`] with whoever serves at `http://IP:PORT`.
+    ///
+    /// # Errors
+    /// The status of a refused handshake.
+    pub(crate) async fn handshake_at(url: &str, headers: &[(&'static str, &str)]) -> Result<Self, u16> {
+        let address = format!("{}/api/v1/ws", url.replacen("http", "ws", 1));
         let mut request = address.into_client_request().unwrap();
         for (name, value) in headers {
             request.headers_mut().insert(*name, value.parse().unwrap());
