@@ -359,6 +359,8 @@ pub const KEEP_ALIVE: Span = Span::from_secs(75);
 pub const REQUEST_HEAD_WITHIN: Span = Span::from_secs(10);
 /// The part of a graceful stop in which open connections may finish.
 pub const CONNECTIONS_END_WITHIN: Span = Span::from_secs(4);
+/// Time that a node which stops gives the others to take its shards.
+pub const DRAIN_WITHIN: Span = Span::from_secs(4);
 /// Time that a graceful stop may take: with the end of the process after it, within 10 s. What still runs then is cut.
 pub const STOP_WITHIN: Span = Span::from_millis(9_500);
 

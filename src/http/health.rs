@@ -1,5 +1,6 @@
 //! What operators ask: is it up, is it ready, how does it do.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use actix_web::http::header;
@@ -36,6 +37,9 @@ pub(super) async fn up() -> HttpResponse {
 #[utoipa::path(get, path = "/readyz", tag = "operators",
     responses((status = 200, description = "Ready to serve", body = HealthView), problems::Unavailable))]
 pub(super) async fn ready(door: web::Data<Door>) -> Result<HttpResponse, HttpError> {
+    if door.stopping.load(Ordering::Acquire) {
+        return Err(StoreError::Unavailable("the server is stopping".to_owned()).into());
+    }
     let within = Duration::from(READY_WITHIN);
     let late = |_| Err(StoreError::Unavailable(format!("no answer to a ping within {within:?}")));
     tokio::time::timeout(within, door.store.ping()).await.unwrap_or_else(late)?;

@@ -6,6 +6,7 @@
 pub mod streams;
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use actix_web::guard::{Any, Get, Head};
 use actix_web::http::header::{CACHE_CONTROL, X_CONTENT_TYPE_OPTIONS};
@@ -57,6 +58,8 @@ pub struct Door {
     pub clock: Arc<Clock>,
     pub settings: Arc<Settings>,
     pub metrics: metrics_exporter_prometheus::PrometheusHandle,
+    /// Set once the server is told to stop: it should get no new work.
+    pub stopping: Arc<AtomicBool>,
 }
 
 /// The route table.
