@@ -4,6 +4,8 @@
 
 use std::time::Duration;
 
+use gavel::bus::Bus as _;
+
 use super::server::Server;
 use super::viewers::World;
 use super::{connected, port, two_nodes};
