@@ -12,6 +12,7 @@
 mod api;
 mod cli;
 mod closing;
+mod cluster;
 mod cluster_link;
 mod contract;
 mod disk;

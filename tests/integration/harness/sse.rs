@@ -1,6 +1,7 @@
 //! Reads a Server-Sent Events stream as the HTML standard says.
 
 use std::pin::Pin;
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
@@ -40,6 +41,20 @@ impl Sse {
     /// Opens a stream that takes up after this event.
     pub(crate) async fn resume(client: &Client, path: &str, last_event_id: &str) -> Self {
         Self::from_request(client.request(Method::GET, path).header("last-event-id", last_event_id)).await
+    }
+
+    /// Opens a stream with this request; `None` when it cannot be had just now.
+    pub(crate) async fn attempt(request: RequestBuilder) -> Option<Self> {
+        let request = request.header("accept", "text/event-stream");
+        let answer = tokio::time::timeout(super::PATIENCE, request.send()).await.ok()?.ok()?;
+        let headers = answer.headers().clone();
+        let body = Box::pin(answer.bytes_stream());
+        (headers.get("content-type")? == "text/event-stream").then_some(Self { body, buffer: Vec::new(), headers })
+    }
+
+    /// The next message; `None` when the stream has ended or is silent, though there is a tick a second.
+    pub(crate) async fn attempt_next(&mut self) -> Option<SseEvent> {
+        tokio::time::timeout(Duration::from_secs(5), self.try_next()).await.ok()?
     }
 
     /// Opens a stream with this request.
