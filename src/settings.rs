@@ -2,12 +2,22 @@
 //!
 //! Every fault is found at once and named by its key; nothing starts with a faulty setting.
 
+mod cluster;
+mod sources;
+#[cfg(test)]
+mod tests;
+mod url;
+
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use serde::Deserialize;
+
+use self::cluster::RawCluster;
+pub use self::cluster::{ClusterSettings, Secret};
+pub use self::url::{BusUrl, StoreUrl};
 
 /// The built-in defaults, with each key's unit and reason.
 pub const DEFAULTS: &str = include_str!("../config/default.toml");
@@ -32,20 +42,6 @@ impl fmt::Display for Fault {
 #[error("the settings have faults:\n{}", .0.iter().map(|fault| format!("  {fault}")).collect::<Vec<_>>().join("\n"))]
 pub struct Faults(pub Vec<Fault>);
 
-/// Where committed data lives.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum StoreUrl {
-    /// `sqlite:PATH`
-    Sqlite(PathBuf),
-}
-
-/// How events reach the sessions.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum BusUrl {
-    /// `memory:`
-    Memory,
-}
-
 /// When a bid is acknowledged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ack {
@@ -69,13 +65,14 @@ pub struct Settings {
     pub secure_cookie: bool,
     pub store: StoreUrl,
     pub bus: BusUrl,
+    pub cluster: ClusterSettings,
     pub ack: Ack,
     pub limits: RateLimits,
     /// Filter for the log, in `tracing`'s directive syntax.
     pub log: String,
 }
 
-/// Rates, each a number in a time; `enabled = false` turns all of them off, and nothing else.
+/// What one user or address may take, mostly a number in a time; `enabled = false` turns all of it off, and nothing else.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 pub struct RateLimits {
     pub enabled: bool,
@@ -91,6 +88,8 @@ pub struct RateLimits {
     pub reads_per_second: u32,
     /// New live streams from one address.
     pub streams_per_minute: u32,
+    /// Live streams that one address may hold at a time.
+    pub streams_per_address: u32,
 }
 
 #[derive(Deserialize)]
@@ -99,6 +98,7 @@ struct Raw {
     http: RawHttp,
     store: RawUrl,
     bus: RawUrl,
+    cluster: RawCluster,
     engine: RawEngine,
     limits: RateLimits,
     log: RawLog,
@@ -138,44 +138,34 @@ impl Settings {
     /// # Errors
     /// All faults at once.
     pub fn load(file: Option<&Path>) -> Result<Self, Faults> {
-        let mut builder =
-            config::Config::builder().add_source(config::File::from_str(DEFAULTS, config::FileFormat::Toml));
-        if let Some(path) = file {
-            builder = builder.add_source(config::File::from(path).format(config::FileFormat::Toml));
-        }
-        let environment = config::Environment::with_prefix("GAVEL")
-            .prefix_separator("__")
-            .separator("__")
-            .try_parsing(true)
-            .list_separator(",")
-            .with_list_parse_key("http.allowed_origins");
-        let merged = builder.add_source(environment).build().map_err(|error| {
-            let name = file.map_or_else(|| "settings".to_owned(), |path| path.display().to_string());
-            Faults(vec![Fault { key: name, problem: error.to_string() }])
-        })?;
-        Self::from_merged(&merged)
+        Self::from_sources(file, sources::environment())
     }
 
-    fn from_merged(merged: &config::Config) -> Result<Self, Faults> {
-        let mut faults = unknown_and_ill_typed(merged);
-        if !faults.is_empty() {
-            return Err(Faults(faults));
-        }
+    fn from_sources(file: Option<&Path>, environment: impl Iterator<Item = (String, String)>) -> Result<Self, Faults> {
+        let merged = sources::merged(file, environment)?;
         let raw: Raw = merged
-            .clone()
             .try_deserialize()
             .map_err(|error| Faults(vec![Fault { key: "settings".to_owned(), problem: error.to_string() }]))?;
+        Self::checked(raw)
+    }
+
+    fn checked(raw: Raw) -> Result<Self, Faults> {
+        let mut faults = Vec::new();
         let mut check = Check { faults: &mut faults };
+        let listen = check
+            .parsed("http.listen", &raw.http.listen, "an address with a port, such as 127.0.0.1:8080")
+            .unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 0)));
+        let (store, bus) = (check.store_url(&raw.store.url), check.bus_url(&raw.bus.url));
+        check.bus_fits(&store, &bus);
         let settings = Self {
-            listen: check
-                .parsed("http.listen", &raw.http.listen, "an address with a port, such as 127.0.0.1:8080")
-                .unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 0))),
+            listen,
             workers: check.workers(raw.http.workers),
             trust_forwarded: raw.http.trust_forwarded,
             allowed_origins: check.origins(raw.http.allowed_origins),
             secure_cookie: raw.http.secure_cookie,
-            store: check.store_url(&raw.store.url),
-            bus: check.bus_url(&raw.bus.url),
+            cluster: check.cluster(raw.cluster, listen, &store),
+            store,
+            bus,
             ack: check.ack(&raw.engine.ack),
             limits: check.rates(raw.limits),
             log: check.filter(raw.log.filter),
@@ -226,18 +216,17 @@ impl Check<'_> {
     }
 
     fn store_url(&mut self, url: &str) -> StoreUrl {
-        let path = url.strip_prefix("sqlite:").unwrap_or_default();
-        if path.is_empty() {
-            self.fault("store.url", format!("`{url}` is not `sqlite:PATH`"));
-        }
-        StoreUrl::Sqlite(PathBuf::from(path))
+        StoreUrl::parse(url).unwrap_or_else(|problem| {
+            self.fault("store.url", problem);
+            StoreUrl::Sqlite(PathBuf::new())
+        })
     }
 
     fn bus_url(&mut self, url: &str) -> BusUrl {
-        if url != "memory:" {
-            self.fault("bus.url", format!("`{url}` is not `memory:`"));
-        }
-        BusUrl::Memory
+        BusUrl::parse(url).unwrap_or_else(|problem| {
+            self.fault("bus.url", problem);
+            BusUrl::Memory
+        })
     }
 
     fn ack(&mut self, ack: &str) -> Ack {
@@ -259,6 +248,7 @@ impl Check<'_> {
             ("limits.writes_per_second", rates.writes_per_second),
             ("limits.reads_per_second", rates.reads_per_second),
             ("limits.streams_per_minute", rates.streams_per_minute),
+            ("limits.streams_per_address", rates.streams_per_address),
         ];
         for (key, rate) in all {
             if rate == 0 {
@@ -276,53 +266,5 @@ impl Check<'_> {
             self.fault("log.filter", format!("`{filter}` is not a log filter such as `info,gavel=debug`: {error}"));
         }
         filter
-    }
-}
-
-/// Compares every merged key with the defaults: a key that is not there is unknown; its type must fit.
-fn unknown_and_ill_typed(merged: &config::Config) -> Vec<Fault> {
-    let defaults = config::Config::builder()
-        .add_source(config::File::from_str(DEFAULTS, config::FileFormat::Toml))
-        .build()
-        .and_then(config::Config::try_deserialize::<serde_json::Value>);
-    let given = merged.clone().try_deserialize::<serde_json::Value>();
-    let (Ok(defaults), Ok(given)) = (defaults, given) else {
-        return vec![Fault { key: "settings".to_owned(), problem: "cannot be read as sections of keys".to_owned() }];
-    };
-    let mut faults = Vec::new();
-    compare("", &defaults, &given, &mut faults);
-    faults
-}
-
-fn compare(path: &str, right: &serde_json::Value, given: &serde_json::Value, faults: &mut Vec<Fault>) {
-    use serde_json::Value;
-    if let (Value::Object(right), Value::Object(given)) = (right, given) {
-        for (key, value) in given {
-            let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
-            match right.get(key) {
-                Some(known) => compare(&path, known, value, faults),
-                None => faults.push(Fault {
-                    problem: format!(
-                        "is not a known key; known here: {}",
-                        right.keys().cloned().collect::<Vec<_>>().join(", ")
-                    ),
-                    key: path,
-                }),
-            }
-        }
-        return;
-    }
-    let (wanted, fits) = match right {
-        Value::Bool(_) => ("true or false", given.is_boolean()),
-        Value::Number(_) => {
-            ("a whole number, not negative", given.as_u64().is_some_and(|number| u32::try_from(number).is_ok()))
-        }
-        Value::String(_) => ("a text", given.is_string()),
-        Value::Array(_) => ("a list of texts", given.as_array().is_some_and(|list| list.iter().all(Value::is_string))),
-        Value::Object(_) => ("a section", false),
-        Value::Null => ("empty", given.is_null()),
-    };
-    if !fits {
-        faults.push(Fault { key: path.to_owned(), problem: format!("{given} is not {wanted}") });
     }
 }

@@ -15,8 +15,9 @@ use async_trait::async_trait;
 use governor::clock::{Clock, DefaultClock};
 use governor::{DefaultKeyedRateLimiter, Quota};
 
+use super::open_streams::{HeldStream, OpenStreams};
 use crate::domain::{Span, UserId};
-use crate::limits::{LIMITER_CHECKS_BETWEEN_SWEEPS, LIMITER_KEYS_UNSWEPT_MAX};
+use crate::limits::{LIMITER_CHECKS_BETWEEN_SWEEPS, LIMITER_KEYS_UNSWEPT_MAX, STREAM_PLACE_RETRY};
 use crate::settings::RateLimits;
 
 /// What is limited; see `settings::RateLimits`.
@@ -83,6 +84,7 @@ pub trait SharedTally: Send + Sync {
 pub struct Limiter {
     rates: Option<Rates>,
     shared: Option<Arc<dyn SharedTally>>,
+    streams: Arc<OpenStreams>,
 }
 
 struct Rates {
@@ -109,6 +111,7 @@ impl Limiter {
                 read: per_second(rates.reads_per_second),
                 stream: per_minute(rates.streams_per_minute),
             }),
+            streams: OpenStreams::new(rates.enabled.then_some(rates.streams_per_address)),
             shared: None,
         }
     }
@@ -143,6 +146,14 @@ impl Limiter {
             return Ok(());
         };
         rates.of(what).take(who.bucket())
+    }
+
+    /// A place for one live stream of `who`, to be kept as long as the stream lives.
+    ///
+    /// # Errors
+    /// How long to wait before the next try, when `who` holds as many as one may.
+    pub fn hold_stream(&self, who: Who) -> Result<HeldStream, Duration> {
+        self.streams.hold(who.bucket()).ok_or_else(|| STREAM_PLACE_RETRY.into())
     }
 }
 
@@ -212,6 +223,7 @@ mod tests {
         writes_per_second: 1,
         reads_per_second: 1,
         streams_per_minute: 1,
+        streams_per_address: 1,
     };
 
     #[test]

@@ -4,6 +4,7 @@
 
 mod live;
 mod sign_outs;
+mod stop;
 
 use std::io;
 use std::net::TcpListener;
@@ -24,10 +25,12 @@ use crate::http::{self, Door};
 use crate::limits;
 use crate::session::{self, Ending, Hubs, SharedReads};
 use crate::settings::{BusUrl, Settings, StoreUrl};
+use crate::store::postgres::{self, PostgresSettings, PostgresStore};
 use crate::store::sqlite::SqliteStore;
 use crate::store::{Store, StoreError};
 use live::{RouterDesk, StoreHistory};
 use sign_outs::{Forgetting, SignOuts};
+use stop::{Progress, cut_short};
 
 /// Why the server did not start.
 #[derive(Debug, thiserror::Error)]
@@ -36,6 +39,10 @@ pub enum StartError {
     Listen { address: std::net::SocketAddr, source: io::Error },
     #[error("cannot open the store: {0}")]
     Open(#[from] crate::store::sqlite::OpenError),
+    #[error("cannot open the store: {0}")]
+    OpenShared(#[from] postgres::OpenError),
+    #[error("bus.url is redis://, and this build serves one node only: set it to `memory:`")]
+    OneNodeOnly,
     #[error("the store does not answer: {0}")]
     Store(#[from] StoreError),
 }
@@ -63,16 +70,16 @@ impl Application {
         let settings = Arc::new(settings);
         let clock = Arc::new(Clock::system());
 
-        // 1. What must survive. Taking over fences whoever owned the auctions before.
-        let StoreUrl::Sqlite(path) = &settings.store;
-        let store: Arc<dyn Store> = Arc::new(SqliteStore::open(path)?);
+        // 1. What carries committed events to the sessions.
+        let bus: Arc<dyn Bus> = match &settings.bus {
+            BusUrl::Memory => Arc::new(MemoryBus::default()),
+            BusUrl::Redis(_) => return Err(StartError::OneNodeOnly),
+        };
+
+        // 2. What must survive. Taking over fences whoever owned the auctions before.
+        let store = open_store(&settings).await?;
         let epoch = store.take_over().await?;
         own_everything();
-
-        // 2. What carries committed events to the sessions.
-        let bus: Arc<dyn Bus> = match settings.bus {
-            BusUrl::Memory => Arc::new(MemoryBus::default()),
-        };
 
         // 3. Who decides: one actor an auction, the committer behind them, the watch over closings.
         let parts = EngineParts {
@@ -123,7 +130,7 @@ impl Application {
     }
 
     /// Serves until `stop` resolves, then drains: bids in flight are answered, sessions are told why they
-    /// end, files are closed.
+    /// end, files are closed. After `limits::STOP_WITHIN` it returns all the same, and the log says what was cut.
     ///
     /// # Errors
     /// When the server itself fails.
@@ -136,12 +143,29 @@ impl Application {
         let serving = actix_web::rt::spawn(server);
         stop.await;
         tracing::info!("stopping");
-        drain(&engine, &hubs, &handle).await;
+        let (progress, mut served) = (Progress::default(), Ok(()));
+        let drained = async {
+            drain(&engine, &hubs, &handle, &progress).await;
+            served = serving.await.unwrap_or(Ok(()));
+            progress.waits_for("reads and writes of the store");
+            store.close().await;
+        };
+        match cut_short(limits::STOP_WITHIN.into(), &progress, drained).await {
+            Ok(()) => tracing::info!("stopped"),
+            Err(waited_for) => tracing::warn!(waited_for, "the stop took too long and was cut short"),
+        }
         upkeep.abort();
-        let served = serving.await;
-        store.close().await;
-        tracing::info!("stopped");
-        served.unwrap_or(Ok(()))
+        served
+    }
+}
+
+async fn open_store(settings: &Settings) -> Result<Arc<dyn Store>, StartError> {
+    match &settings.store {
+        StoreUrl::Sqlite(path) => Ok(Arc::new(SqliteStore::open(path)?)),
+        StoreUrl::Postgres(url) => {
+            tracing::info!(store = %settings.store, "this must be the only node: bus.url is memory:");
+            Ok(Arc::new(PostgresStore::open(PostgresSettings::new(url, &settings.cluster)).await?))
+        }
     }
 }
 
@@ -152,8 +176,10 @@ fn own_everything() {
     metrics::gauge!("gavel_clock_offset_seconds").set(0.0);
 }
 
-async fn drain(engine: &Engine, hubs: &Hubs, server: &ServerHandle) {
+async fn drain(engine: &Engine, hubs: &Hubs, server: &ServerHandle, progress: &Progress) {
+    progress.waits_for("answers to bids");
     engine.stop(Duration::from(limits::STOP_WITHIN) / 2).await;
+    progress.waits_for("open connections");
     hubs.close_all(Ending::Shutdown);
     server.stop(true).await;
 }

@@ -21,7 +21,7 @@ use crate::domain::{AuctionId, Epoch, PlaceBid, Timestamp};
 use crate::limits;
 use crate::settings::Ack;
 use crate::store::ownership::ShardId;
-use crate::store::{Store, StoreError, StoredAuction, write_behind};
+use crate::store::{Store, StoreError, write_behind};
 
 /// Everything an engine is built from.
 pub struct EngineParts {
@@ -92,7 +92,7 @@ impl Engine {
             tenure: Arc::clone(&tenure),
             awake,
             node_gate: Gate::new(limits::BIDS_IN_FLIGHT_PER_NODE),
-            deadlines: Arc::new(Deadlines::new(tenure)),
+            deadlines: Arc::new(Deadlines::new(tenure, clock)),
             arbiter: arbiter.clone(),
             stopping: AtomicBool::new(false),
         });
@@ -100,7 +100,7 @@ impl Engine {
         let watched = Arc::clone(&engine);
         let deadlines = Arc::clone(&engine.deadlines);
         arbiter.spawn_fn(move || {
-            actix::spawn(deadlines.watch(store, clock, async move |id| watched.wake(id).await));
+            actix::spawn(deadlines.watch(store, async move |id| watched.wake(id).await));
         });
         Ok(engine)
     }
@@ -147,8 +147,8 @@ impl Engine {
     }
 
     /// Lets the engine know of an auction that was just stored, so that it closes in time.
-    pub fn auction_created(&self, auction: &StoredAuction) {
-        self.deadlines.add(auction.terms.ends_at, auction.id);
+    pub fn auction_created(&self, id: AuctionId, ends_at: Timestamp) {
+        self.deadlines.add(ends_at, id);
     }
 
     /// Starts the auction if it sleeps and is this node's. Returns `false` to be called again later.

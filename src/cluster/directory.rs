@@ -1,6 +1,7 @@
 //! This node's view of who owns which shard. It may be old; who acts on it is corrected by the owner or the store.
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use tokio::sync::Notify;
 
@@ -25,6 +26,7 @@ pub struct Directory {
     homes: RwLock<Vec<Option<Home>>>,
     changed: Notify,
     look_again: Notify,
+    suspects: Mutex<BTreeSet<Arc<str>>>,
 }
 
 impl Directory {
@@ -32,7 +34,12 @@ impl Directory {
     #[must_use]
     pub fn new(shards: u32) -> Self {
         let homes = vec![None; usize::try_from(shards).unwrap_or_default()];
-        Self { homes: RwLock::new(homes), changed: Notify::new(), look_again: Notify::new() }
+        Self {
+            homes: RwLock::new(homes),
+            changed: Notify::new(),
+            look_again: Notify::new(),
+            suspects: Mutex::default(),
+        }
     }
 
     /// Who owns the shard, as far as is known.
@@ -40,6 +47,13 @@ impl Directory {
     pub fn home(&self, shard: ShardId) -> Option<Home> {
         let homes = self.homes.read().unwrap_or_else(PoisonError::into_inner);
         homes.get(usize::try_from(shard.0).ok()?)?.clone()
+    }
+
+    /// Where the owners of all shards are reached, each once.
+    #[must_use]
+    pub fn addresses(&self) -> BTreeSet<Arc<str>> {
+        let homes = self.homes.read().unwrap_or_else(PoisonError::into_inner);
+        homes.iter().flatten().map(|home| Arc::clone(&home.address)).collect()
     }
 
     /// Replaces the view, given in the order of the shards' ids.
@@ -72,6 +86,22 @@ impl Directory {
     /// Something is not as the view has it: whoever keeps it should look soon.
     pub fn doubt(&self) {
         self.look_again.notify_one();
+    }
+
+    /// A connection to an owner's address was refused: its process is gone, and whoever keeps the view may have its
+    /// shards taken over at once. An address that no shard's home has is passed over.
+    pub fn suspect(&self, address: &str) {
+        let known = self.addresses();
+        if let Some(address) = known.get(address) {
+            self.suspects.lock().unwrap_or_else(PoisonError::into_inner).insert(Arc::clone(address));
+            self.doubt();
+        }
+    }
+
+    /// The addresses that were suspected since the last call. For the view's keeper.
+    #[must_use]
+    pub fn take_suspects(&self) -> BTreeSet<Arc<str>> {
+        std::mem::take(&mut *self.suspects.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Resolves when someone doubted the view. For its keeper.

@@ -1,33 +1,160 @@
 //! The way of every bid to the node that decides it.
+//!
+//! A bid is tried at the home that is known; whatever does not lead there makes it wait, within bounds, and try again
+//! under the same `bid_id`, which gets one answer however often it is sent. It never decides and never makes up an answer.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use super::directory::{Directory, Home};
+use super::link::{Link, LinkError};
+use super::stash::Stash;
 use crate::auction::{Answer, BidError, Engine};
+use crate::clock::Stopwatch;
 use crate::domain::{AuctionId, PlaceBid};
+use crate::limits;
+use crate::protocol::link::{ForwardedBid, KnownHome, Reply};
 use crate::store::StoredAuction;
+use crate::store::ownership::ShardId;
 
 /// Where bids are handed in, whichever node decides them.
 pub struct Router {
     engine: Arc<Engine>,
+    cluster: Option<Cluster>,
+}
+
+/// The rest of the cluster.
+struct Cluster {
+    directory: Arc<Directory>,
+    link: Arc<Link>,
+    stash: Stash,
+}
+
+/// What one attempt came to.
+enum Attempt {
+    Done(Result<Answer, BidError>),
+    /// There is a better place to try, now.
+    Again,
+    /// There is none for now.
+    Wait,
+}
+
+/// One bid on its way.
+struct Errand<'a> {
+    auction: AuctionId,
+    bid: &'a PlaceBid,
+    /// An attempt was lost on the way: it may have happened.
+    doubtful: bool,
 }
 
 impl Router {
     /// One process alone: every auction is decided here.
     #[must_use]
     pub fn alone(engine: Arc<Engine>) -> Self {
-        Self { engine }
+        Self { engine, cluster: None }
+    }
+
+    /// One node of many: what `engine` does not decide goes over `link` to the home that its directory knows.
+    #[must_use]
+    pub fn clustered(engine: Arc<Engine>, link: Arc<Link>) -> Self {
+        let directory = Arc::clone(link.directory());
+        let stash = Stash::new(link.metrics().stashed.clone());
+        Self { engine, cluster: Some(Cluster { directory, link, stash }) }
     }
 
     /// Places a bid with the auction's owner and waits for its answer.
     ///
     /// # Errors
-    /// [`BidError`] when there is no answer; sending the same `bid_id` again is always safe.
+    /// [`BidError`] when there is no answer; sending the same `bid_id` again is always safe. In a cluster
+    /// [`BidError::Moving`] also when the auction had no home that could be reached for `limits::STASHED_WITHIN` or too
+    /// many bids waited for that, and [`BidError::OutcomePending`] in its place when an attempt was lost on its way.
     pub async fn place_bid(&self, auction_id: AuctionId, bid: PlaceBid) -> Result<Answer, BidError> {
-        self.engine.place_bid(auction_id, bid).await
+        let Some(cluster) = &self.cluster else { return self.engine.place_bid(auction_id, bid).await };
+        let mut errand = Errand { auction: auction_id, bid: &bid, doubtful: false };
+        let answer = cluster.run(&self.engine, &mut errand).await;
+        answer.unwrap_or_else(|| {
+            cluster.link.metrics().unplaced.increment(1);
+            Err(if errand.doubtful { BidError::OutcomePending } else { BidError::Moving })
+        })
     }
 
     /// Lets the auction's owner know of an auction that was just stored, so that it closes in time.
     pub fn auction_created(&self, auction: &StoredAuction) {
-        self.engine.auction_created(auction);
+        let (id, ends_at) = (auction.id, auction.terms.ends_at);
+        match &self.cluster {
+            Some(cluster) if !self.engine.decides_for(id) => {
+                cluster.link.created(self.engine.tenure().shard_of(id), id, ends_at);
+            }
+            Some(_) | None => self.engine.auction_created(id, ends_at),
+        }
+    }
+}
+
+impl Cluster {
+    /// Tries until there is an answer; `None` when it may wait no longer.
+    async fn run(&self, engine: &Engine, errand: &mut Errand<'_>) -> Option<Result<Answer, BidError>> {
+        let mut waiting = None;
+        let mut pause = Duration::from(limits::STASH_RETRY_MIN);
+        loop {
+            // Made before looking, so that no change is missed.
+            let mut changed = std::pin::pin!(self.directory.changed());
+            changed.as_mut().enable();
+            match self.attempt(engine, errand).await {
+                Attempt::Done(answer) => return Some(answer),
+                Attempt::Again => continue,
+                Attempt::Wait => self.directory.doubt(),
+            }
+            if waiting.is_none() {
+                waiting = Some((self.stash.sit(errand.auction)?, Stopwatch::start()));
+            }
+            let waited = waiting.as_ref().map(|(_, since)| since.elapsed()).unwrap_or_default();
+            let left = Duration::from(limits::STASHED_WITHIN).checked_sub(waited)?;
+            // Either way it is tried again.
+            let _changed = tokio::time::timeout(pause.min(left), changed).await.is_ok();
+            pause = (pause * 2).min(limits::STASH_RETRY_MAX.into());
+        }
+    }
+
+    async fn attempt(&self, engine: &Engine, errand: &mut Errand<'_>) -> Attempt {
+        let (auction, bid) = (errand.auction, errand.bid);
+        if engine.decides_for(auction) {
+            return match engine.place_bid(auction, bid.clone()).await {
+                Err(BidError::Moving) => Attempt::Wait,
+                answer => Attempt::Done(answer),
+            };
+        }
+        let shard = engine.tenure().shard_of(auction);
+        let home = self.directory.home(shard).filter(|home| !self.link.is_own(&home.address));
+        let Some(home) = home else { return Attempt::Wait };
+        match self.forward(&home, auction, bid).await {
+            Ok(Reply::Answered(answer)) => Attempt::Done(Ok(answer)),
+            Ok(Reply::Failed(BidError::Moving)) | Err(LinkError::Unreachable { .. }) => Attempt::Wait,
+            Ok(Reply::Failed(error)) => Attempt::Done(Err(error)),
+            Ok(Reply::Moved(newer)) => self.follow(shard, &home, newer),
+            Ok(Reply::Lost) | Err(LinkError::Lost) => {
+                // Once at once: many bids are lost together, more than may wait.
+                if std::mem::replace(&mut errand.doubtful, true) { Attempt::Wait } else { Attempt::Again }
+            }
+            Err(LinkError::Full) => Attempt::Done(Err(BidError::Overloaded)),
+        }
+    }
+
+    /// Straight to the owner; through a third node when the straight way is cut.
+    async fn forward(&self, home: &Home, auction_id: AuctionId, bid: &PlaceBid) -> Result<Reply, LinkError> {
+        let forwarded = ForwardedBid { auction_id, bid: bid.clone(), epoch: home.epoch, hops_left: 0 };
+        match self.link.place(&home.address, forwarded.clone()).await {
+            Err(LinkError::Unreachable { refused: false }) => self.link.relay(&home.address, forwarded).await,
+            reply => reply,
+        }
+    }
+
+    /// Epochs rise, so this ends.
+    fn follow(&self, shard: ShardId, tried: &Home, newer: Option<KnownHome>) -> Attempt {
+        let Some(KnownHome { node, incarnation, address, epoch }) = newer else { return Attempt::Wait };
+        if epoch <= tried.epoch {
+            return Attempt::Wait;
+        }
+        self.directory.learn(shard, Home { node, incarnation, address, epoch });
+        Attempt::Again
     }
 }

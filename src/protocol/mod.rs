@@ -4,5 +4,6 @@
 //! of the rules never meet in one diff.
 
 pub mod client;
+pub mod link;
 pub mod node;
 pub mod time;

@@ -10,7 +10,7 @@ use actix_web::rt::task::JoinHandle;
 
 use super::hubs::Hubs;
 use crate::bus::Bus;
-use crate::domain::Timestamp;
+use crate::domain::{Span, Timestamp};
 use crate::limits::TICK;
 
 /// Starts the timer on this thread's actix runtime. It ends with [`Hubs::close_all`]. `leads` says whether this node
@@ -33,7 +33,7 @@ pub fn start(hubs: &Arc<Hubs>, bus: Arc<dyn Bus>, leads: impl Fn() -> bool + 'st
 
 /// The time from `now` to the next full second of the server's time.
 fn until_next(now: Timestamp) -> Duration {
-    Duration::from_micros(u64::try_from(TICK.0 - now.0.rem_euclid(TICK.0)).unwrap_or(0))
+    Span(TICK.0 - now.0.rem_euclid(TICK.0)).into()
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! Black-box tests: the real binary, spoken to as clients and operators do, checked against the public contract.
 //!
-//! The exceptions are `contract`, `engine`, `postgres` and `redis`: they take a store, a bus or the engine from the library.
+//! The exceptions are `cluster_link`, `contract`, `engine`, `ownership`, `postgres` and `redis`, which take a store, a bus
+//! or the engine from the library, and `hosting`, which takes the parts of a cluster.
 //!
 //! Each test has a server, a data folder and a port of its own. Nothing here knows how the server is built, sleeps in
 //! place of an event that can be awaited, or tries again until it passes.
@@ -11,11 +12,14 @@
 mod api;
 mod cli;
 mod closing;
+mod cluster_link;
 mod contract;
+mod disk;
 mod engine;
 mod faults;
 mod fuzz;
 mod harness;
+mod hosting;
 mod kill;
 mod postgres;
 mod race;

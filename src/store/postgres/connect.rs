@@ -2,7 +2,6 @@
 
 use std::pin::Pin;
 use std::str::FromStr as _;
-use std::time::Duration;
 
 use deadpool_postgres::{Connect, Manager, ManagerConfig, Pool, RecyclingMethod, Runtime};
 use tokio::runtime::Handle;
@@ -22,6 +21,8 @@ pub(super) enum Role {
     Commit,
     /// Reads, and writes of users, auctions and pictures.
     Pool,
+    /// Reads for the auditor: an auction's whole history in one statement, if need be.
+    Audit,
     /// Moves nodes and shards. Waits for no lock longer than [`limits::POSTGRES_LOCK`].
     Owner,
     /// Brings the schema up to date.
@@ -46,6 +47,7 @@ pub(super) fn config(settings: &PostgresSettings, role: Role) -> Result<Config, 
                 .to_owned(),
         ),
         Role::Pool => ("pool", format!("-c statement_timeout={}", millis(limits::POSTGRES_READ))),
+        Role::Audit => ("audit", format!("-c statement_timeout={}", millis(limits::POSTGRES_AUDIT))),
         Role::Owner => (
             "owner",
             format!(
@@ -62,11 +64,11 @@ pub(super) fn config(settings: &PostgresSettings, role: Role) -> Result<Config, 
     config
         .application_name(format!("{}{name}", name_prefix(&settings.node, settings.incarnation)))
         .options(options.trim())
-        .connect_timeout(duration(limits::POSTGRES_CONNECT))
-        .tcp_user_timeout(duration(limits::POSTGRES_SILENCE))
+        .connect_timeout(limits::POSTGRES_CONNECT.into())
+        .tcp_user_timeout(limits::POSTGRES_SILENCE.into())
         .keepalives(true)
-        .keepalives_idle(duration(limits::POSTGRES_KEEPALIVE))
-        .keepalives_interval(duration(limits::POSTGRES_KEEPALIVE))
+        .keepalives_idle(limits::POSTGRES_KEEPALIVE.into())
+        .keepalives_interval(limits::POSTGRES_KEEPALIVE.into())
         .keepalives_retries(3);
     if role != Role::Migrate {
         config.target_session_attrs(TargetSessionAttrs::ReadWrite);
@@ -98,15 +100,17 @@ pub(super) async fn connect(config: &Config) -> Result<Connected, tokio_postgres
 pub(super) fn pool(config: Config, role: Role, io: &IoThread) -> Result<Pool, OpenError> {
     let (connections, recycling_method) = match role {
         Role::Owner => (limits::POSTGRES_OWNER_CONNECTIONS, RecyclingMethod::Verified),
-        Role::Pool | Role::Commit | Role::Migrate => (limits::POSTGRES_CONNECTIONS, RecyclingMethod::Fast),
+        Role::Pool | Role::Audit | Role::Commit | Role::Migrate => {
+            (limits::POSTGRES_CONNECTIONS, RecyclingMethod::Fast)
+        }
     };
     let recycling = ManagerConfig { recycling_method };
     let manager = Manager::from_connect(config, OnThread(io.handle.clone()), recycling);
     Pool::builder(manager)
         .max_size(connections)
-        .wait_timeout(Some(duration(limits::POSTGRES_READ)))
-        .create_timeout(Some(duration(limits::POSTGRES_CONNECT)))
-        .recycle_timeout(Some(duration(limits::POSTGRES_CONNECT)))
+        .wait_timeout(Some(limits::POSTGRES_READ.into()))
+        .create_timeout(Some(limits::POSTGRES_CONNECT.into()))
+        .recycle_timeout(Some(limits::POSTGRES_CONNECT.into()))
         .runtime(Runtime::Tokio1)
         .build()
         .map_err(|error| OpenError::Pool(error.to_string()))
@@ -156,11 +160,6 @@ impl IoThread {
     }
 }
 
-/// A span as the standard library's duration; zero when negative.
-pub(super) fn duration(span: Span) -> Duration {
-    Duration::from_micros(u64::try_from(span.0).unwrap_or_default())
-}
-
 fn millis(span: Span) -> i64 {
     span.0 / 1_000
 }
@@ -172,7 +171,7 @@ mod tests {
     #[test]
     fn the_longest_name_of_a_connection_is_not_cut_off() {
         let node = "n".repeat(limits::NODE_NAME_BYTES_MAX);
-        for role in ["commit", "pool", "owner", "migrate"] {
+        for role in ["commit", "pool", "audit", "owner", "migrate"] {
             // The server keeps 63 bytes.
             assert!(name_prefix(&node, -1).len() + role.len() <= 63, "{role}");
         }

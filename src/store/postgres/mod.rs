@@ -19,6 +19,8 @@ mod rows;
 mod schema;
 mod told;
 
+use std::fmt;
+
 use async_trait::async_trait;
 use deadpool_postgres::{Object, Pool};
 use tokio_postgres::Row;
@@ -28,9 +30,10 @@ use self::connect::{IoThread, Role};
 use self::lane::Lane;
 use super::{Store, StoreError};
 use crate::limits;
+use crate::settings::ClusterSettings;
 
 /// Which database, and as whom.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct PostgresSettings {
     /// `postgres://user:password@host:port/database`
     pub url: String,
@@ -40,6 +43,24 @@ pub struct PostgresSettings {
     pub incarnation: i64,
     /// Shards of the cluster if it has to be created; otherwise what was chosen then holds.
     pub shards: u32,
+}
+
+impl PostgresSettings {
+    /// Those of a process that starts now, with an incarnation of its own.
+    #[must_use]
+    pub fn new(url: &str, cluster: &ClusterSettings) -> Self {
+        let incarnation = i64::from(rand::random::<u32>()) << 20 | i64::from(rand::random::<u32>() >> 12);
+        Self { url: url.to_owned(), node: cluster.node.clone(), incarnation, shards: cluster.shards }
+    }
+}
+
+impl fmt::Debug for PostgresSettings {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { url: _, node, incarnation, shards } = self;
+        // The URL may hold a password.
+        let mut shown = out.debug_struct("PostgresSettings");
+        shown.field("node", node).field("incarnation", incarnation).field("shards", shards).finish_non_exhaustive()
+    }
 }
 
 /// Why the database could not be opened.
@@ -93,7 +114,7 @@ impl PostgresStore {
     /// When it cannot be reached, or would lose what it acknowledged.
     pub async fn open(settings: PostgresSettings) -> Result<Self, OpenError> {
         migrate(&settings).await?;
-        let mut store = Self::open_beside(settings).await?;
+        let mut store = Self::connect(settings, Role::Pool).await?;
         let client = store.connection().await?;
         check_durability(&client).await?;
         drop(client);
@@ -103,14 +124,21 @@ impl PostgresStore {
     }
 
     /// Opens the database for reading beside running nodes, without touching the schema. Commits are refused with
-    /// [`StoreError::Unavailable`].
+    /// [`StoreError::Unavailable`]. A read may take up to [`limits::POSTGRES_AUDIT`].
+    ///
+    /// Each read sees what is committed when it begins, and later ones see no less: that is what the auditor needs to
+    /// tell what was added meanwhile from what is wrong.
     ///
     /// # Errors
     /// When there is no database, or its schema lacks what this program needs.
     pub async fn open_beside(settings: PostgresSettings) -> Result<Self, OpenError> {
         check_name(&settings)?;
+        Self::connect(settings, Role::Audit).await
+    }
+
+    async fn connect(settings: PostgresSettings, role: Role) -> Result<Self, OpenError> {
         let io = IoThread::start("store-postgres")?;
-        let pool = connect::pool(connect::config(&settings, Role::Pool)?, Role::Pool, &io)?;
+        let pool = connect::pool(connect::config(&settings, role)?, role, &io)?;
         let owners = connect::pool(connect::config(&settings, Role::Owner)?, Role::Owner, &io)?;
         let client = pool.get().await.map_err(error::no_connection)?;
         schema::check_version(&client).await?;
