@@ -46,7 +46,8 @@ async fn a_frozen_redis_costs_viewers_elsewhere_no_event_and_the_publisher_no_ti
     let (owner, edge) = two_nodes(&redis.url(0)).await;
     let mut world = World::open(5, port(&owner), &port(&edge)).await;
     let mut longest = Duration::ZERO;
-    for round in 0..rounds().div_ceil(2) {
+    let rounds = rounds().div_ceil(2);
+    for round in 0..rounds {
         longest = longest.max(world.bids(20).await);
         redis.freeze();
         longest = longest.max(world.bids(20).await);
@@ -66,7 +67,7 @@ async fn a_frozen_redis_costs_viewers_elsewhere_no_event_and_the_publisher_no_ti
         longest = longest.max(world.bids(20).await);
     }
     let behind = world.until_complete(PATIENCE).await;
-    eprintln!("frozen {} times: 0 missing {behind:?} after the last bid; longest publishing {longest:?}", rounds());
+    eprintln!("frozen {rounds} times: 0 missing {behind:?} after the last bid; longest publishing {longest:?}");
     assert!(longest < AT_ONCE, "{longest:?}");
 }
 
@@ -88,9 +89,12 @@ async fn cut_off_subscribers_subscribe_again_and_miss_no_event() {
 
 /// Waits until both nodes are subscribed.
 async fn subscribed_again(redis: &Server) {
-    while redis.subscribers().await < 2 {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    let waiting = async {
+        while redis.subscribers().await < 2 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, waiting).await.expect("both nodes subscribe again");
 }
 
 #[actix_web::test]
