@@ -17,7 +17,8 @@ const CONNECTIONS: &str = "64";
 pub(crate) fn measure(stage: &Stage, load: Load, peer: Peer, seconds: f64) -> Result<Figures, Fault> {
     let earlier_bids = if load == Load::TooLowOld { EARLIER_BIDS } else { 0 };
     let running = stage.start(peer, Wish { earlier_bids, ..Wish::default() })?;
-    let folder = tempfile::tempdir_in(&stage.scratch).map_err(Fault::doing("making a folder"))?;
+    let folder = tempfile::Builder::new().prefix("report-").tempdir_in(&stage.scratch);
+    let folder = folder.map_err(Fault::doing("making a folder"))?;
     let mut generator = Command::new(stage.bin.join("loadtest"));
     generator.arg(if load == Load::Spread { "spread" } else { "hot" });
     generator.args(["--url", &format!("http://{}", running.at), "--connections", CONNECTIONS]);

@@ -73,7 +73,7 @@ const fn title(load: Load) -> &'static str {
         Load::TooLowOld => "**Too low, on an auction with 1,000 bids**",
         Load::Socket => "**One hot auction over WebSocket**, 64 connections, 32 bids in flight on each",
         Load::Fan => "**Fan-out to 1,000 watchers**, server on one core, watchers on another; calm is 50 events/s",
-        Load::FanLarge => "**Fan-out to 5,000 watchers**, likewise",
+        Load::FanLarge => "**Fan-out to 5,000 watchers**, likewise; calm is 10 events/s",
         Load::Idle => "**Memory of an idle WebSocket session**",
     }
 }

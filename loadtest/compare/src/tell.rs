@@ -11,7 +11,7 @@ use crate::server::{Stage, Wish};
 /// Watchers of the two crowds, and sessions that are told nothing.
 const WATCHERS: usize = 1_000;
 const WATCHERS_LARGE: usize = 5_000;
-const SESSIONS_IDLE: usize = 9_000;
+const SESSIONS_IDLE: usize = 10_000;
 const SESSIONS_IDLE_QUICK: usize = 2_000;
 /// The server's core and the crowd's.
 const CORES: (usize, usize) = (0, 1);
@@ -44,7 +44,9 @@ pub(crate) fn measure(stage: &Stage, load: Load, peer: Peer, quick: bool) -> Res
     }
     let ran = crowd.stdin(Stdio::null()).output().map_err(Fault::doing("starting the crowd"))?;
     if !ran.status.success() {
-        return Err(Fault(String::from_utf8_lossy(&ran.stderr).trim().to_owned()));
+        // The first line: behind a panic stands its backtrace.
+        let said = String::from_utf8_lossy(&ran.stderr);
+        return Err(Fault(said.trim().lines().take(2).collect::<Vec<_>>().join(" ")));
     }
     serde_json::from_slice(&ran.stdout).map_err(Fault::doing("reading what the crowd says"))
 }

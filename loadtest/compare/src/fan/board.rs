@@ -20,7 +20,12 @@ pub(crate) struct Board {
     due_us: RefCell<Vec<u64>>,
     pub(crate) ready: Cell<usize>,
     pub(crate) gone: Cell<usize>,
+    /// Of this phase's events.
     pub(crate) deliveries: Cell<u64>,
+    /// Of any event, ever.
+    pub(crate) arrivals: Cell<u64>,
+    /// Events before this one are of an earlier phase: their late deliveries count for nothing.
+    first: Cell<usize>,
     latency_us: RefCell<Histogram<u64>>,
 }
 
@@ -42,6 +47,8 @@ impl Board {
             ready: Cell::default(),
             gone: Cell::default(),
             deliveries: Cell::default(),
+            arrivals: Cell::default(),
+            first: Cell::default(),
             latency_us: RefCell::new(latency_us),
         })
     }
@@ -60,15 +67,17 @@ impl Board {
 
     /// Notes that the event of `amount` arrived at `at_us`.
     pub(crate) fn deliver(&self, amount: i64, at_us: u64) {
-        let index = usize::try_from(amount - AMOUNT_BASE - 1).ok();
+        self.arrivals.set(self.arrivals.get() + 1);
+        let index = usize::try_from(amount - AMOUNT_BASE - 1).ok().filter(|index| *index >= self.first.get());
         if let Some(due_us) = index.and_then(|index| self.due_us.borrow().get(index).copied()) {
             self.deliveries.set(self.deliveries.get() + 1);
             self.latency_us.borrow_mut().saturating_record(at_us.saturating_sub(due_us).max(1));
         }
     }
 
-    /// Forgets the deliveries so far, not the numbers of events.
+    /// Begins a phase: forgets the deliveries so far, not the numbers of events.
     pub(crate) fn clear(&self) {
+        self.first.set(self.due_us.borrow().len());
         self.deliveries.set(0);
         self.latency_us.borrow_mut().reset();
     }
@@ -101,6 +110,7 @@ mod tests {
         let seen = board.seen();
         assert_eq!((seen.deliveries, seen.p50_us.div_ceil(10)), (1, 200));
         board.clear();
-        assert_eq!(board.seen().deliveries, 0);
+        board.deliver(amount, 9_000);
+        assert_eq!(board.seen().deliveries, 0, "late, and of the phase before");
     }
 }

@@ -73,17 +73,18 @@ pub(crate) async fn watch(place: Rc<Place>) {
 }
 
 async fn session(place: &Place) -> io::Result<()> {
-    let permit = place.connecting.acquire().await.map_err(io::Error::other)?;
+    let mut connecting = Some(place.connecting.acquire().await.map_err(io::Error::other)?);
     let (mut stream, early) = dial(place.at, place.dialect.path(), None).await?;
     let mut words = Vec::new();
-    match place.dialect.subscribe(&place.auction) {
-        Some((opcode, payload)) => frames::push(&mut words, opcode, &payload),
-        None => place.board.ready.set(place.board.ready.get() + 1),
+    if let Some((opcode, payload)) = place.dialect.subscribe(&place.auction) {
+        frames::push(&mut words, opcode, &payload);
+    } else {
+        place.board.ready.set(place.board.ready.get() + 1);
+        drop(connecting.take());
     }
     stream.write_all(&words).await?;
     let mut watcher = Watcher { place, carry: Vec::new(), inner: Vec::new(), replies: Vec::new(), ready: false };
     watcher.take(&early)?;
-    let mut permit = Some(permit);
     loop {
         if !watcher.replies.is_empty() {
             stream.write_all(&std::mem::take(&mut watcher.replies)).await?;
@@ -96,8 +97,8 @@ async fn session(place: &Place) -> io::Result<()> {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
             Err(error) => return Err(error),
         }
-        if watcher.ready || place.dialect == Dialect::Nchan {
-            permit.take();
+        if watcher.ready {
+            drop(connecting.take());
         }
     }
 }

@@ -20,6 +20,9 @@ const NGINX_MODULES: &str = "/usr/lib/nginx/modules";
 /// Folders of programs that are not in everybody's PATH.
 const SYSTEM: [&str; 2] = ["/usr/sbin", "/usr/local/sbin"];
 
+/// Characters of a server's own reason that the table shows.
+const REASON_CHARACTERS: usize = 160;
+
 /// What all servers are started from.
 pub(crate) struct Stage {
     /// Our own programs.
@@ -109,8 +112,9 @@ impl Stage {
             Ok(output) if output.status.success() => None,
             Ok(output) => {
                 let said = String::from_utf8_lossy(&output.stderr);
-                let first = said.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default();
-                Some(format!("this build refuses the settings of a cluster ({first})"))
+                let said = said.split_whitespace().collect::<Vec<_>>().join(" ");
+                let said: String = said.chars().take(REASON_CHARACTERS).collect();
+                Some(format!("this build refuses the settings of a cluster ({said})"))
             }
             Err(cause) => Some(format!("gavel check-config: {cause}")),
         }
@@ -201,7 +205,9 @@ impl Stage {
             ("GAVEL__LOG__FILTER", "warn".to_owned()),
         ]);
         start.core = spot.core;
-        start.start(&[spot.at])
+        let gavel = start.start(&[spot.at])?;
+        // A node of a cluster takes connections before it owns anything.
+        process::answers(spot.at, "/readyz").map(|()| gavel)
     }
 
     fn nchan(&self, spot: Spot<'_>) -> Result<Process, Fault> {

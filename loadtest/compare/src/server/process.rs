@@ -3,6 +3,7 @@
 //! It dies with the comparison, however that ends. As root, a database runs as somebody else.
 
 use std::fs::File;
+use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -112,6 +113,29 @@ impl Drop for Process {
         // It does not want to; what it was measured on is over.
         let _killed = self.child.kill();
         let _reaped = self.child.wait();
+    }
+}
+
+/// Waits until `GET path` is answered with 200.
+pub(crate) fn answers(at: SocketAddr, path: &str) -> Result<(), Fault> {
+    let deadline = clock::now() + READY_WITHIN;
+    let ask = || -> std::io::Result<String> {
+        let mut stream = TcpStream::connect(at)?;
+        stream.set_read_timeout(Some(READY_WITHIN))?;
+        write!(stream, "GET {path} HTTP/1.1\r\nHost: {at}\r\nConnection: close\r\n\r\n")?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).map(|_length| answer)
+    };
+    loop {
+        let last = match ask() {
+            Ok(answer) if answer.starts_with("HTTP/1.1 200") => return Ok(()),
+            Ok(answer) => answer.lines().next().unwrap_or_default().to_owned(),
+            Err(cause) => cause.to_string(),
+        };
+        if clock::now() >= deadline {
+            return Err(Fault(format!("{path} was never answered with 200, at last: {last}")));
+        }
+        std::thread::sleep(LOOK_EVERY);
     }
 }
 

@@ -98,6 +98,18 @@ pub(crate) async fn watch(
     ws::start(Session(hub.crowd.clone()), &request, payload)
 }
 
+/// The event as Gavel words it, `type` first.
+fn frame(bid: &Bid, seq: i64) -> String {
+    let bidder = json!({"id": bid.bidder.to_string(), "nick": "load"});
+    let at = rfc3339(bid.at_ms);
+    format!(
+        r#"{{"type":"bid","auction_id":"{}","seq":{seq},"amount":{},"bidder":{bidder},"message":null,"at":"{at}","min_next":{},"ends_at":"{at}"}}"#,
+        bid.auction,
+        bid.amount,
+        bid.amount + 1
+    )
+}
+
 /// What all workers share.
 #[derive(Clone)]
 pub(crate) struct Shared {
@@ -132,16 +144,25 @@ impl House for Hub {
 
     async fn place(&self, bid: Bid) -> Result<Decision, Fault> {
         let seq = self.seq.fetch_add(1, Ordering::Relaxed) + 1;
-        let bidder = json!({"id": bid.bidder.to_string(), "nick": "load"});
-        let frame = json!({
-            "type": "bid", "auction_id": bid.auction.to_string(), "seq": seq, "amount": bid.amount,
-            "bidder": bidder, "message": null, "at": rfc3339(bid.at_ms), "min_next": bid.amount + 1,
-        });
-        self.crowd.do_send(Event(frame.to_string().into()));
+        self.crowd.do_send(Event(frame(&bid, seq).into()));
         Ok(Decision::Accepted { seq })
     }
 
     async fn history(&self, _auction: i64, _after: i64, _limit: i64) -> Result<Vec<Stored>, Fault> {
         Ok(Vec::new())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_is_a_frame_of_the_contract_with_its_type_first() {
+        let bid = Bid { auction: 3, bidder: 4, id: uuid::Uuid::nil(), amount: 1_500, at_ms: 0 };
+        let frame = frame(&bid, 9);
+        assert!(frame.starts_with("{\"type\":\"bid\""), "{frame}");
+        let json: serde_json::Value = serde_json::from_str(&frame).unwrap();
+        assert_eq!((&json["seq"], &json["amount"], &json["min_next"]), (&9.into(), &1_500.into(), &1_501.into()));
     }
 }
