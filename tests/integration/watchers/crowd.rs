@@ -194,7 +194,9 @@ fn take_frames(buffer: &[u8], notes: &mut Notes) -> (usize, bool) {
         match header.opcode {
             OpCode::Data(Data::Text) => notes.take(payload),
             OpCode::Control(Control::Ping) => pinged = true,
-            other => panic!("a watcher that reads is never told to go: {other:?}"),
+            other @ (OpCode::Data(_) | OpCode::Control(_)) => {
+                panic!("a watcher that reads is never told to go: {other:?}")
+            }
         }
         taken = end;
         cursor.set_position(u64::try_from(end).unwrap());
