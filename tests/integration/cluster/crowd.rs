@@ -188,6 +188,13 @@ impl Work {
         pauses
     }
 
+    /// How long after `from` the first bid on an auction was acknowledged; there must be one before `to`.
+    pub(crate) fn first_after_ms(&self, auction: &str, from: Duration, to: Duration) -> u64 {
+        let first = self.accepted.iter().find(|bid| bid.auction == auction && bid.at > from);
+        let first = first.filter(|bid| bid.at < to).unwrap_or_else(|| panic!("auction {auction} did not go on"));
+        u64::try_from((first.at - from).as_millis()).unwrap()
+    }
+
     /// How many were acknowledged in a time.
     pub(crate) fn accepted_between(&self, from: Duration, to: Duration) -> usize {
         self.accepted.iter().filter(|bid| bid.at >= from && bid.at <= to).count()

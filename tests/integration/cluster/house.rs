@@ -1,15 +1,20 @@
 //! A cluster of real processes, each of which a test may harm.
 
+use std::collections::HashSet;
 use std::path::Path;
 use std::time::Duration;
 
 use gavel::cli::cluster::{Node, NodePlan, PrivatePostgres, PrivateRedis, TempFolder, free_port};
+use gavel::domain::AuctionId;
+use gavel::store::ownership::{ShardId, shard_of};
 use serde_json::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use crate::harness::{Client, alone, eventually, gavel, verified};
 
 pub(crate) const NODES: usize = 3;
+/// The default of the settings.
+const SHARDS: u32 = 1_024;
 const SECRET: &str = "a secret of the tests alone";
 
 /// See the file's head. What still runs when it is dropped is ended by its keepers.
@@ -83,7 +88,7 @@ impl House {
     /// Waits until every node that runs has about its share of the shards.
     pub(crate) async fn balanced(&self) {
         let running: Vec<usize> = (0..NODES).filter(|node| self.nodes[*node].pid().is_some()).collect();
-        let share = 1_024.0 / f64::from(u32::try_from(running.len()).unwrap());
+        let share = f64::from(SHARDS) / f64::from(u32::try_from(running.len()).unwrap());
         eventually("the shards to be shared out", || async {
             let mut all = 0.0;
             for node in &running {
@@ -93,7 +98,7 @@ impl House {
                     return None;
                 }
             }
-            (all >= 1_024.0).then_some(())
+            (all >= f64::from(SHARDS)).then_some(())
         })
         .await;
     }
@@ -113,6 +118,19 @@ impl House {
         }
         crate::harness::assert_rising(&first);
         first
+    }
+
+    /// Those of the auctions that this node decides now.
+    pub(crate) fn owned_by(&self, node: usize, auctions: &[String]) -> Vec<String> {
+        let (url, owner) = (self.store_url.clone(), self.nodes[node].name().to_owned());
+        let read = move || {
+            let mut client = postgres::Client::connect(&url, postgres::NoTls).unwrap();
+            let rows = client.query("SELECT id FROM shards WHERE owner = $1", &[&owner]).unwrap();
+            rows.iter().map(|row| ShardId(row.get(0))).collect::<HashSet<_>>()
+        };
+        let shards = std::thread::spawn(read).join().unwrap();
+        let is_owned = |auction: &&String| shards.contains(&shard_of(AuctionId(auction.parse().unwrap()), SHARDS));
+        auctions.iter().filter(is_owned).cloned().collect()
     }
 
     /// Closes every connection that listens on Redis.
