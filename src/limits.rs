@@ -42,8 +42,9 @@ pub const AUDIT_PAGE: u32 = 1_000;
 pub const AUDIT_FAULTS_MAX: usize = 1_000;
 /// Connections to Postgres that read, and write what is no bid. All busy → the caller waits up to [`POSTGRES_READ`].
 pub const POSTGRES_CONNECTIONS: usize = 8;
-/// Connections to Postgres for nodes and shards, apart from the readers so that a renewal never waits for a page.
-pub const POSTGRES_OWNER_CONNECTIONS: usize = 2;
+/// Connections to Postgres for nodes and shards, apart from the readers so that a renewal never waits for a page. One
+/// renews, one looks, a takeover may need two, and shards are released beside them. All busy → the caller waits.
+pub const POSTGRES_OWNER_CONNECTIONS: usize = 6;
 /// Commits that wait for the connection to Postgres; the committer has one in flight. Full → the caller waits.
 pub const POSTGRES_COMMITS_MAX: usize = 64;
 /// Time to connect to Postgres. Longer → unavailable.
@@ -72,6 +73,65 @@ pub const NODE_NAME_BYTES_MAX: usize = 24;
 pub const SHARDS: u32 = 1_024;
 /// Shards that a new cluster may have: each is a row that every node reads and an entry in its memory.
 pub const SHARDS_MAX: u32 = 4_096;
+/// Characters of the secret that the nodes share. Fewer → a fault of the settings.
+pub const CLUSTER_SECRET_CHARS_MIN: usize = 16;
+/// A node renews this often; others watch whether it does.
+pub const RENEW_EVERY: Span = Span::from_secs(1);
+/// After a renewal that failed, the next one: bids are accepted again this soon after the store is back.
+pub const RENEW_AGAIN: Span = Span::from_millis(200);
+/// A node's answers are final for this long after the start of its last renewal that succeeded.
+pub const LEASE: Span = Span::from_secs(3);
+/// A node that others have not seen renewing for this long on their own clocks has no shards any more.
+pub const NODE_SILENT: Span = Span::from_secs(5);
+/// A node that missed a beat for this long is asked whether its port is still open, and is given no shards.
+pub const NODE_SUSPECT: Span = Span::from_millis(1_700);
+/// Time between two looks at the nodes beyond which nobody's silence is counted: who looks was not looking.
+pub const WATCH_BLIND: Span = Span::from_secs(2);
+/// How long a connection attempt to a node that is suspected may take. Longer → it stays what it was.
+pub const PROBE_WITHIN: Span = Span::from_millis(500);
+/// A node's port is not tried more often than this.
+pub const PROBE_EVERY: Span = Span::from_millis(200);
+/// Addresses that wait to be tried. Full → the word is dropped; it comes again with the next bid or look.
+pub const PROBES_MAX: usize = 16;
+/// A node whose port refused is given no shards for this long, though it may renew.
+pub const REFUSED_UNFIT: Span = Span::from_secs(10);
+/// A call to the store about nodes or shards. Longer → given up, so that calls do not pile up.
+pub const OWNERSHIP_CALL: Span = Span::from_secs(2);
+/// A takeover may end a frozen owner's connections first ([`POSTGRES_LOCK`]). Longer → given up; the next look tells.
+pub const TAKE_WITHIN: Span = Span::from_secs(5);
+/// Shards that one call takes: keeps its transaction short.
+pub const TAKE_SHARDS: usize = 256;
+/// A shard that is free is left for this long to the node that it should go to, then to the next one, and so on.
+pub const NEXT_NODE_AFTER: Span = Span::from_secs(1);
+/// How often a node looks at nodes and shards: a node that died right after a renewal is missed within
+/// [`NODE_SILENT`] and one such time.
+pub const LOOK_EVERY: Span = Span::from_millis(500);
+/// Pause between looks when someone doubts what is known: at most five a second.
+pub const LOOK_AGAIN: Span = Span::from_millis(200);
+/// The least time between two looks of their own accord, before a silent node is due to be held for dead.
+pub const LOOK_SOON: Span = Span::from_millis(10);
+/// Shards that are moved at once for balance, to one node: a new node has its share within a few seconds.
+pub const MOVE_SHARDS: usize = 128;
+/// Time between two such moves.
+pub const MOVE_EVERY: Span = Span::from_millis(250);
+/// A node that gained shards moves none for this long: it has to read first when their auctions close.
+pub const MOVE_AFTER_GAIN: Span = Span::from_secs(1);
+/// No shard with an auction that closes within this time is moved for balance.
+pub const MOVE_BEFORE_CLOSE: Span = Span::from_secs(60);
+/// What was decided in shards that are handed over is written within this time. Longer → their bids are told `moving`.
+pub const HAND_OVER_WITHIN: Span = Span::from_millis(400);
+/// Shards that a stopping node hands over in one go: few, so that each rests for milliseconds only.
+pub const DRAIN_SHARDS: usize = 64;
+/// Such goes at a time.
+pub const DRAIN_AT_ONCE: usize = 4;
+/// How often a stopping node looks whether others have its shards.
+pub const DRAIN_LOOK: Span = Span::from_millis(50);
+/// How long a node waits until another has heard that shards are free for it. Longer → that one finds them by looking.
+pub const OFFER_WITHIN: Span = Span::from_secs(1);
+/// Offers that wait to be taken up. Full → dropped; the shards are found by looking.
+pub const OFFERS_MAX: usize = 64;
+/// A node whose clock differs from the store's by more gives its shards up.
+pub const CLOCK_OFF_MAX: Span = Span::from_millis(250);
 /// Auction actors awake at a time. Full → a bid on a sleeping auction is `overloaded`; idle ones sleep within a minute.
 pub const AUCTIONS_AWAKE_MAX: usize = 100_000;
 /// An auction without a command for this long goes to sleep.
@@ -82,6 +142,11 @@ pub const AUCTION_IDLE_LOOK: Span = Span::from_millis(100);
 pub const DEADLINES_IN_MEMORY_MAX: usize = 10_000;
 /// Closing instants that could not be read, and auctions that could not be woken, are tried again after this long.
 pub const DEADLINES_RETRY: Span = Span::from_secs(1);
+/// The watch reads all closing instants again this often: an auction whose creation was not told closes in time if it
+/// was created earlier than this before its end, else this late.
+pub const DEADLINES_REREAD: Span = Span::from_secs(25);
+/// An auction counts as closing until this long after its closing instant: its end is being written.
+pub const CLOSING_LASTS: Span = Span::from_secs(5);
 
 /// Answers that an awake auction knows by `bid_id` (16 bytes each and a table). Full → `overloaded`.
 pub const ANSWERS_PER_AUCTION_MAX: usize = 50_000_000;
@@ -102,8 +167,6 @@ pub const ANSWER_WITHIN: Span = Span::from_secs(5);
 pub const LINK_FRAME_BYTES_MAX: usize = 4_096;
 /// Bytes of one text in such a frame: more than the longest nick, message, node's name or address. Longer → cut.
 pub const LINK_TEXT_BYTES_MAX: usize = 1_024;
-/// Bytes of the secret that nodes show each other. Shorter → refused at start.
-pub const LINK_SECRET_BYTES_MIN: usize = 16;
 /// Bids that a node has forwarded to one other node and that have no answer. Full → `overloaded`.
 pub const LINK_BIDS_IN_FLIGHT_PER_PEER: usize = 8_192;
 /// Bids that go into one write, if so many wait.
@@ -204,8 +267,8 @@ pub const TOKENS_PER_USER_MAX: u32 = 50;
 pub const TOKEN_LIFE: Span = Span::from_secs(30 * 24 * 3_600);
 /// Sign-ins held in memory; the least used are looked up again.
 pub const TOKENS_CACHED_MAX: usize = 100_000;
-/// A sign-in held in memory is looked up again after this long: bounds how long one lives on that was ended without
-/// this process hearing of it.
+/// A sign-in held in memory is looked up again after this long, and one that a live session came with: bounds how long
+/// one lives on that ended on another node when the bus could not say so.
 pub const TOKEN_RECHECK: Span = Span::from_secs(60);
 /// Users and addresses that a rate is remembered for before the ones at rest are looked for and forgotten.
 pub const LIMITER_KEYS_UNSWEPT_MAX: usize = 10_000;
@@ -215,6 +278,8 @@ pub const LIMITER_CHECKS_BETWEEN_SWEEPS: u32 = 1_024;
 pub const STREAM_PLACE_RETRY: Span = Span::from_secs(5);
 /// Items on one page of a list; more in `limit` → 422 `invalid`.
 pub const PAGE_ITEMS_MAX: u32 = 1_000;
+/// Bytes of descriptions on one page of a list: beyond it a page ends before its `limit`, and its cursor goes on.
+pub const PAGE_DESCRIPTIONS_BYTES_MAX: usize = 1_024 * 1_024;
 /// Bids, and auctions watched or won, that a user's own page shows: the newest ones.
 pub const OWN_ITEMS_MAX: u32 = 200;
 /// How far back an auction may be said to start: forgives a client's clock.
@@ -294,6 +359,8 @@ pub const KEEP_ALIVE: Span = Span::from_secs(75);
 pub const REQUEST_HEAD_WITHIN: Span = Span::from_secs(10);
 /// The part of a graceful stop in which open connections may finish.
 pub const CONNECTIONS_END_WITHIN: Span = Span::from_secs(4);
+/// Time that a node which stops gives the others to take its shards.
+pub const DRAIN_WITHIN: Span = Span::from_secs(4);
 /// Time that a graceful stop may take: with the end of the process after it, within 10 s. What still runs then is cut.
 pub const STOP_WITHIN: Span = Span::from_millis(9_500);
 
@@ -362,7 +429,7 @@ const _: () = assert!(LINK_SILENCE.0 > 4 * LINK_PING.0, "a stream that is alive 
 const _: () = assert!(LINK_RECONNECT_MIN.0 <= LINK_RECONNECT_MAX.0, "pauses grow");
 const _: () = assert!(STASH_RETRY_MIN.0 <= STASH_RETRY_MAX.0, "pauses grow");
 const _: () = assert!(STASHED_BIDS_PER_AUCTION <= STASHED_BIDS_PER_NODE, "one auction cannot stash more than all");
-const _: () = assert!(NODE_BODY_BYTES_MAX > 8 * SHARDS as usize, "an offer of every shard fits");
+const _: () = assert!(NODE_BODY_BYTES_MAX > 8 * SHARDS_MAX as usize, "an offer of every shard fits");
 const _: () = assert!(BIDS_IN_FLIGHT_PER_AUCTION <= BIDS_IN_FLIGHT_PER_NODE, "one auction cannot hold more than all");
 const _: () = assert!(OUTBOX_MAX > BIDS_IN_FLIGHT_PER_NODE, "closing events find a place beside all bids");
 const _: () = assert!(
@@ -374,6 +441,11 @@ const _: () = assert!(POSTGRES_LOCK.0 < POSTGRES_READ.0, "a takeover hears of a 
 const _: () = assert!(REDIS_RECONNECT_MIN.0 <= REDIS_RECONNECT_MAX.0, "pauses grow");
 const _: () = assert!(REDIS_PING.0 < REDIS_SILENCE.0, "a healthy bus has been heard when its time is over");
 const _: () = assert!(TICK.0 < TICK_OVERDUE.0 && TICK_OVERDUE.0 < TICK_APART_MAX.0, "a tick may be late, not early");
+const _: () = assert!(LEASE.0 < NODE_SILENT.0, "a silent owner has stopped answering before its shards are taken");
+const _: () = assert!(RENEW_EVERY.0 + OWNERSHIP_CALL.0 <= LEASE.0, "one slow renewal does not end the lease");
+const _: () = assert!(RENEW_EVERY.0 < NODE_SUSPECT.0 && NODE_SUSPECT.0 < NODE_SILENT.0, "a beat is awaited first");
+const _: () = assert!(LOOK_EVERY.0 < WATCH_BLIND.0, "looks in their turn are not blind");
+const _: () = assert!(POSTGRES_LOCK.0 < OWNERSHIP_CALL.0, "a call hears of a lock before it is given up");
 const _: () = assert!(POSTGRES_RECONNECT_MIN.0 <= POSTGRES_RECONNECT_MAX.0, "pauses grow");
 const _: () = assert!(PAGE_ITEMS_DEFAULT <= PAGE_ITEMS_MAX, "the default page fits");
 const _: () =

@@ -1,5 +1,7 @@
 //! Logs to stderr, metrics for Prometheus. Never a token, a password or a message of a bid.
 
+use std::io::IsTerminal as _;
+
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
 use tracing_subscriber::EnvFilter;
 
@@ -12,7 +14,10 @@ const ROWS: [f64; 13] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512
 /// Starts logging to stderr under `filter`, which the settings have checked.
 pub fn init_log(filter: &str) {
     let filter = EnvFilter::try_new(filter).unwrap_or_else(|_| EnvFilter::new("info"));
-    let subscriber = tracing_subscriber::fmt().with_writer(std::io::stderr).with_env_filter(filter).finish();
+    // Colours are for people: a file or a collector gets plain text.
+    let colours = std::io::stderr().is_terminal();
+    let subscriber =
+        tracing_subscriber::fmt().with_writer(std::io::stderr).with_ansi(colours).with_env_filter(filter).finish();
     // Set already when several servers run in one process, as in tests.
     let _already_set = tracing::subscriber::set_global_default(subscriber);
 }

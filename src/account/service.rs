@@ -72,6 +72,12 @@ impl Accounts {
         keeping.await.unwrap_or_else(|error| Err(StoreError::OutcomeUnknown(error.to_string())))
     }
 
+    /// The sign-in that `token` stands for, if it is valid now and in memory.
+    #[must_use]
+    pub fn remembered(&self, token: &str) -> Option<Arc<SignedIn>> {
+        self.cached.get(&tokens::hash_of(token)?, self.clock.now())
+    }
+
     /// The sign-in that `token` stands for, if it is valid now. Answers from memory when it can.
     pub async fn authenticate(&self, token: &str) -> Result<Option<Arc<SignedIn>>, StoreError> {
         let Some(hash) = tokens::hash_of(token) else {
@@ -88,6 +94,11 @@ impl Accounts {
         let signed_in = Arc::new(SignedIn { user: User::from(user), token: hash, expires_at });
         self.cached.remember(asked, &signed_in, now);
         Ok(Some(signed_in))
+    }
+
+    /// Whether a sign-in is still good, as far as the store can be asked: yes when it cannot.
+    pub async fn is_good(&self, token: TokenHash) -> bool {
+        !matches!(self.store.token_user(token, self.clock.now()).await, Ok(None))
     }
 
     /// Forgets a sign-in that has ended, here or on another node: the next who shows its token is looked up.

@@ -27,3 +27,31 @@ impl Subscriber for Forgetting {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bus::memory::MemoryBus;
+    use crate::clock::Clock;
+    use crate::store::Store;
+    use crate::store::sqlite::SqliteStore;
+
+    #[tokio::test]
+    async fn a_sign_in_that_ends_on_one_node_is_forgotten_on_the_other() {
+        let folder = tempfile::tempdir().unwrap();
+        let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&folder.path().join("gavel.db")).unwrap());
+        let (clock, bus) = (Arc::new(Clock::system()), Arc::new(MemoryBus::default()));
+        let node = || {
+            let says = Arc::new(SignOuts(Arc::<MemoryBus>::clone(&bus)));
+            let accounts = Arc::new(Accounts::new(Arc::clone(&store), Arc::clone(&clock), says));
+            bus.subscribe(Arc::new(Forgetting(Arc::downgrade(&accounts))));
+            accounts
+        };
+        let (here, there) = (node(), node());
+        here.sign_up("ann@test.test", "ann", "a long password").await.unwrap();
+        let issued = here.sign_in("ann@test.test", "a long password").await.unwrap();
+        let known = there.authenticate(&issued.token).await.unwrap().unwrap();
+        here.sign_out(known.token).await.unwrap();
+        assert_eq!(there.authenticate(&issued.token).await.unwrap(), None);
+    }
+}

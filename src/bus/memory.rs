@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, PoisonError, RwLock};
 
+use async_trait::async_trait;
 use metrics::{Counter, counter};
 
 use super::{Bus, Publication, Subscriber};
@@ -28,6 +29,7 @@ impl MemoryBus {
     }
 }
 
+#[async_trait]
 impl Bus for MemoryBus {
     fn publish(&self, publications: Arc<[Publication]>) {
         self.published.increment(publications.len() as u64);

@@ -18,13 +18,15 @@ use serde::Serialize;
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::{mpsc, oneshot};
 
+use super::Peers;
 use super::directory::Directory;
 use super::metrics::Metrics;
-use super::{Peers, Secret};
+use super::token::Token;
 use crate::clock::Stopwatch;
 use crate::domain::{AuctionId, Timestamp};
 use crate::limits;
 use crate::protocol::link::{ForwardedBid, Offer, Reply};
+use crate::settings::Secret;
 use crate::store::ownership::ShardId;
 use notices::Notice;
 pub(super) use peer::LinkError;
@@ -40,7 +42,7 @@ pub struct Link {
 
 struct Shared {
     own_address: Arc<str>,
-    secret: Secret,
+    token: Token,
     directory: Arc<Directory>,
     metrics: Metrics,
     runtime: Handle,
@@ -48,17 +50,17 @@ struct Shared {
 }
 
 impl Link {
-    /// Starts the link of the node that others reach at `own_address`, and connects to every home in the directory,
+    /// Starts the link of the node that others reach at `own_address`, in a cluster with this `secret`, and connects to every home in the directory,
     /// now and as it changes.
     ///
     /// # Errors
     /// When the system gives no thread.
-    pub fn start(own_address: Arc<str>, secret: Secret, directory: Arc<Directory>) -> io::Result<Arc<Self>> {
+    pub fn start(own_address: Arc<str>, secret: &Secret, directory: Arc<Directory>) -> io::Result<Arc<Self>> {
         let runtime = Builder::new_current_thread().enable_all().build()?;
         let (alive, ended) = oneshot::channel::<()>();
         let shared = Arc::new(Shared {
             own_address,
-            secret,
+            token: Token::of(secret),
             directory,
             metrics: Metrics::new(),
             runtime: runtime.handle().clone(),
@@ -81,8 +83,8 @@ impl Link {
         &self.shared.directory
     }
 
-    pub(super) fn secret(&self) -> &Secret {
-        &self.shared.secret
+    pub(super) fn token(&self) -> &Token {
+        &self.shared.token
     }
 
     pub(super) fn metrics(&self) -> &Metrics {
@@ -149,7 +151,7 @@ impl Shared {
             return None;
         }
         let directory = Arc::clone(&self.directory);
-        let peer = Peer::start(Arc::clone(&address), self.secret.clone(), directory, &self.runtime);
+        let peer = Peer::start(Arc::clone(&address), self.token.clone(), directory, &self.runtime);
         peers.insert(address, Arc::clone(&peer));
         Some(peer)
     }
@@ -169,7 +171,7 @@ impl Shared {
         let (Some(client), Ok(body)) = (peer.client().await, serde_json::to_vec(body)) else { return false };
         let request = client
             .post(format!("http://{address}/node/{what}"))
-            .header(AUTHORIZATION, self.secret.token())
+            .header(AUTHORIZATION, self.token.text())
             .header(CONTENT_TYPE, "application/json")
             .timeout(limits::LINK_CONNECT.into())
             .body(body);

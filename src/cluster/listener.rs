@@ -16,7 +16,8 @@ use tokio::sync::watch;
 
 use super::arrivals::Arrivals;
 use super::serving::Serving;
-use super::{Link, Neighbour, Secret};
+use super::token::Token;
+use super::{Link, Neighbour};
 use crate::auction::Engine;
 use crate::domain::{AuctionId, Timestamp};
 use crate::limits;
@@ -25,7 +26,7 @@ use crate::store::ownership::ShardId;
 
 /// What this node does for the others.
 pub struct NodeDoor {
-    secret: Secret,
+    token: Token,
     arrivals: Arc<Arrivals>,
     neighbour: Arc<dyn Neighbour>,
     closing: watch::Sender<bool>,
@@ -35,9 +36,9 @@ impl NodeDoor {
     /// Bids go to `engine`, or on over `link` when they come to be relayed; the rest is told to `neighbour`.
     #[must_use]
     pub fn new(engine: Arc<Engine>, link: Arc<Link>, neighbour: Arc<dyn Neighbour>) -> Arc<Self> {
-        let secret = link.secret().clone();
+        let token = link.token().clone();
         let arrivals = Arc::new(Arrivals::new(engine, link));
-        Arc::new(Self { secret, arrivals, neighbour, closing: watch::Sender::new(false) })
+        Arc::new(Self { token, arrivals, neighbour, closing: watch::Sender::new(false) })
     }
 
     /// The routes, for an application of its own: never beside those for clients.
@@ -90,7 +91,7 @@ async fn only_nodes(
 ) -> Result<ServiceResponse<impl MessageBody>, Error> {
     let shown = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let door = request.app_data::<Data<NodeDoor>>();
-    if !door.is_some_and(|door| door.secret.admits(shown)) {
+    if !door.is_some_and(|door| door.token.admits(shown)) {
         return Err(error::ErrorUnauthorized("not a node of this cluster"));
     }
     next.call(request).await

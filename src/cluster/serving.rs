@@ -34,8 +34,11 @@ pub(super) struct Serving {
     /// Resolves when this node stops taking bids from others.
     closing: LocalBoxFuture<'static, ()>,
     closed: bool,
-    silence: Pin<Box<Sleep>>,
-    heard: bool,
+    /// The input is over: what is written goes out, then the stream ends.
+    over: bool,
+    quarter: Pin<Box<Sleep>>,
+    /// Quarters of `limits::LINK_SILENCE` since something came.
+    quiet: u32,
 }
 
 /// What reading came to.
@@ -60,8 +63,9 @@ impl Serving {
             arrivals,
             closing: async move { drop(closing.wait_for(|closing| *closing).await) }.boxed_local(),
             closed: false,
-            silence: Box::pin(tokio::time::sleep(limits::LINK_SILENCE.into())),
-            heard: false,
+            over: false,
+            quarter: Box::pin(tokio::time::sleep(quarter())),
+            quiet: 0,
         }
     }
 
@@ -93,7 +97,7 @@ impl Serving {
     }
 
     fn take(&mut self, bytes: &[u8]) -> Result<(), Malformed> {
-        self.heard = true;
+        self.quiet = 0;
         self.frames.feed(bytes);
         while let Some(frame) = self.frames.next_frame()? {
             match frame {
@@ -125,14 +129,16 @@ impl Serving {
 
     /// Whether the other side has said nothing for too long.
     fn is_silent(&mut self, context: &mut Context<'_>) -> bool {
-        while self.silence.as_mut().poll(context).is_ready() {
-            if !std::mem::take(&mut self.heard) {
-                return true;
-            }
-            self.silence = Box::pin(tokio::time::sleep(Duration::from(limits::LINK_SILENCE)));
+        while self.quarter.as_mut().poll(context).is_ready() {
+            self.quiet += 1;
+            self.quarter = Box::pin(tokio::time::sleep(quarter()));
         }
-        false
+        self.quiet >= 4
     }
+}
+
+fn quarter() -> Duration {
+    Duration::from(limits::LINK_SILENCE) / 4
 }
 
 impl Stream for Serving {
@@ -143,9 +149,10 @@ impl Stream for Serving {
         if !this.closed && this.closing.poll_unpin(context).is_ready() {
             this.closed = true;
         }
-        let input = if this.closed { Input::Read } else { this.read(context) };
+        let input = if this.closed || this.over { Input::Read } else { this.read(context) };
         if matches!(input, Input::Over) || this.is_silent(context) {
-            return Poll::Ready(None);
+            this.over = true;
+            this.under_way.clear();
         }
         let mut all_waiting = false;
         while this.out.len() < limits::LINK_WRITE_BYTES && !all_waiting {
@@ -157,7 +164,7 @@ impl Stream for Serving {
         if !this.out.is_empty() {
             return Poll::Ready(Some(Ok(this.out.split().freeze())));
         }
-        if this.closed && this.under_way.is_empty() {
+        if this.over || (this.closed && this.under_way.is_empty()) {
             return Poll::Ready(None);
         }
         if matches!(input, Input::Behind) {

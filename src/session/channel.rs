@@ -5,9 +5,9 @@
 use std::collections::HashMap;
 
 use super::feed::{Feed, Place};
-use super::followed::Follow;
 use super::member::{Member, Table, Wants};
 use super::meters::Meters;
+use super::present::Presence;
 use super::shared::SessionId;
 use super::{Snapshot, frames};
 use crate::bus::Publication;
@@ -80,20 +80,20 @@ pub(super) struct Channel {
     further_back: FurtherBack,
     /// Something could not be read; try again at the next tick.
     retry: bool,
-    _follow: Follow,
+    _followed: Presence<AuctionId>,
 }
 
 impl Channel {
-    pub(super) fn new(number: u64, follow: Follow) -> Self {
+    pub(super) fn new(number: u64, followed: Presence<AuctionId>) -> Self {
         Self {
             number,
-            feed: Feed::new(follow.auction),
+            feed: Feed::new(followed.key),
             members: HashMap::new(),
             snapshot_under_way: false,
             gap_under_way: false,
             further_back: FurtherBack::NotAsked,
             retry: false,
-            _follow: follow,
+            _followed: followed,
         }
     }
 

@@ -20,7 +20,8 @@ pub fn watch(hubs: &Arc<Hubs>, decided_here: impl Fn(AuctionId) -> bool + 'stati
     actix_web::rt::spawn(async move {
         while !hubs.is_closed() {
             actix_web::rt::time::sleep(Duration::from(HEADS_EVERY)).await;
-            let elsewhere: Vec<_> = hubs.followed.all().into_iter().filter(|auction| !decided_here(*auction)).collect();
+            let elsewhere: Vec<_> =
+                hubs.here.followed.all().into_iter().filter(|auction| !decided_here(*auction)).collect();
             for auctions in elsewhere.chunks(HEADS_PER_READ) {
                 match hubs.history.heads(auctions).await {
                     Ok(heads) => hubs.heads(&heads.into()),

@@ -42,7 +42,7 @@ impl LocalHub {
     pub(super) fn start(node: &Arc<Hubs>, outlet: Outlet, depth: Gauge) -> Self {
         let core = Core {
             node: Arc::clone(node),
-            roster: RefCell::new(Roster::new(Arc::clone(&node.meters), Arc::clone(&node.followed))),
+            roster: RefCell::new(Roster::new(Arc::clone(&node.meters), node.here.clone())),
             reads_at_once: Semaphore::new(HISTORY_READS_AT_ONCE),
             reads_waiting: Cell::new(0),
         };

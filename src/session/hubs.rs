@@ -8,10 +8,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use super::ending::Ending;
-use super::followed::Followed;
 use super::hub::LocalHub;
 use super::inbox::{Inbox, Order, inbox};
 use super::meters::Meters;
+use super::present::Here;
 use super::seats::Seats;
 use super::ticks::Ticks;
 use super::{BidDesk, History, HistoryUnavailable};
@@ -35,7 +35,7 @@ pub struct Hubs {
     pub(super) desk: Arc<dyn BidDesk>,
     pub(super) meters: Arc<Meters>,
     pub(super) seats: Arc<Seats>,
-    pub(super) followed: Arc<Followed>,
+    pub(super) here: Here,
     pub(super) ticks: Ticks,
     number: u64,
     inboxes: RwLock<Vec<Arc<Inbox>>>,
@@ -53,7 +53,7 @@ impl Hubs {
             desk,
             seats: Arc::new(Seats::new(Arc::clone(&meters))),
             meters,
-            followed: Arc::default(),
+            here: Here::default(),
             number: NUMBERS.fetch_add(1, Ordering::Relaxed),
             inboxes: RwLock::new(Vec::new()),
         }

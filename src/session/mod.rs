@@ -1,8 +1,8 @@
 //! The clients of this node: their live connections and what feeds them.
 //!
 //! One [`hub`] a worker thread; one session actor a connection ([`websocket`], [`sse`]); a bounded
-//! [`queue`] between both; `catch_up` for what a session missed; [`clock`] for the ticks; [`heads`] for
-//! what the bus lost unseen. This room knows neither who owns an auction nor how it is stored: it asks through the
+//! [`queue`] between both; `catch_up` for what a session missed; [`clock`] for the ticks; [`heads`] and
+//! [`sign_ins`] for what the bus lost unseen. This room knows neither who owns an auction nor how it is stored: it asks through the
 //! traits below.
 //!
 //! The way of an event: [`Hubs`] puts it into each hub's bounded inbox; the hub checks its seq against
@@ -20,7 +20,6 @@ mod channel;
 pub mod clock;
 mod ending;
 mod feed;
-mod followed;
 mod frame_guard;
 mod frames;
 pub mod heads;
@@ -31,6 +30,7 @@ mod member;
 mod meters;
 mod pace;
 mod position;
+mod present;
 pub mod queue;
 mod requests;
 mod roster;
@@ -38,6 +38,7 @@ mod round;
 mod seats;
 mod shared;
 mod shared_reads;
+pub mod sign_ins;
 pub mod sse;
 mod ticks;
 mod tune;

@@ -10,11 +10,11 @@ use std::sync::Arc;
 use super::Snapshot;
 use super::channel::{Channel, Desk, Read, What};
 use super::ending::Ending;
-use super::followed::Followed;
 use super::frames::{self, Frame};
 use super::member::Member;
 use super::meters::Meters;
 use super::position::Position;
+use super::present::Here;
 use super::round::Round;
 use super::seats::{Kind, Seat};
 use super::shared::{Session, SessionId, Ticket};
@@ -49,11 +49,11 @@ pub(super) struct Roster {
     round: Round,
     signed_out: VecDeque<TokenHash>,
     meters: Arc<Meters>,
-    followed: Arc<Followed>,
+    here: Here,
 }
 
 impl Roster {
-    pub(super) fn new(meters: Arc<Meters>, followed: Arc<Followed>) -> Self {
+    pub(super) fn new(meters: Arc<Meters>, here: Here) -> Self {
         Self {
             sessions: HashMap::new(),
             channels: HashMap::new(),
@@ -62,7 +62,7 @@ impl Roster {
             round: Round::default(),
             signed_out: VecDeque::new(),
             meters,
-            followed,
+            here,
         }
     }
 
@@ -74,7 +74,8 @@ impl Roster {
     /// Takes in a session. One whose sign-in ended while it was being set up ends at once.
     pub(super) fn join(&mut self, seat: Seat, who: (Kind, Option<Ticket>), now: Timestamp) -> Rc<Session> {
         let id = SessionId(self.number());
-        let session = Rc::new(Session::new(id, seat, who, now));
+        let sign_in = who.1.map(|ticket| self.here.signed_in.enter(ticket.token));
+        let session = Rc::new(Session::new(id, (seat, sign_in), who, now));
         if session.ticket.is_some_and(|ticket| self.signed_out.contains(&ticket.token)) {
             session.queue.end(Ending::SignedOut);
         }
@@ -119,8 +120,8 @@ impl Roster {
         }
         let member = Member::new(Rc::clone(&entry.session), after);
         let number = self.number();
-        let followed = &self.followed;
-        let new = || Channel::new(number, followed.follow(auction_id));
+        let followed = &self.here.followed;
+        let new = || Channel::new(number, followed.enter(auction_id));
         let channel = self.channels.entry(auction_id).or_insert_with(new);
         let mut desk = Desk { now, meters: &self.meters, reads: &mut self.reads };
         channel.join(session, member, &mut desk);

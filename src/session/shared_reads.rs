@@ -67,3 +67,54 @@ impl History for SharedReads {
         self.inner.heads(auctions).await
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use futures_util::future::join_all;
+    use tokio::sync::Semaphore;
+
+    use super::*;
+
+    /// Fails every read, once it is let.
+    struct Slow {
+        reads: AtomicUsize,
+        gate: Semaphore,
+    }
+
+    #[async_trait]
+    impl History for Slow {
+        async fn snapshot(&self, _: AuctionId) -> Result<Option<Snapshot>, HistoryUnavailable> {
+            Ok(None)
+        }
+
+        async fn events_after(&self, _: AuctionId, _: Seq, _: u32) -> Result<Vec<Publication>, HistoryUnavailable> {
+            self.reads.fetch_add(1, Ordering::SeqCst);
+            self.gate.acquire().await.unwrap().forget();
+            Err(HistoryUnavailable)
+        }
+
+        async fn heads(&self, _: &[AuctionId]) -> Result<Vec<(AuctionId, Seq)>, HistoryUnavailable> {
+            Ok(Vec::new())
+        }
+    }
+
+    #[tokio::test]
+    async fn who_asks_the_same_at_the_same_time_shares_one_read_and_the_next_reads_anew() {
+        let slow = Arc::new(Slow { reads: AtomicUsize::new(0), gate: Semaphore::new(0) });
+        let history = SharedReads::new(Arc::<Slow>::clone(&slow));
+        let ask = |auction, after| history.events_after(AuctionId(auction), Seq(after), 10);
+        let many = join_all([ask(1, 5), ask(1, 5), ask(1, 5), ask(1, 6), ask(2, 5)]);
+        let let_through = async {
+            tokio::task::yield_now().await;
+            assert_eq!(slow.reads.load(Ordering::SeqCst), 3);
+            slow.gate.add_permits(100);
+        };
+        let (answers, ()) = tokio::join!(many, let_through);
+        assert!(answers.iter().all(Result::is_err));
+        assert!(ask(1, 5).await.is_err());
+        assert_eq!(slow.reads.load(Ordering::SeqCst), 4);
+        assert!(history.under_way.lock().unwrap().is_empty());
+    }
+}

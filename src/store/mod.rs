@@ -212,6 +212,8 @@ pub trait Catalog: Send + Sync {
     async fn create_auction(&self, auction: NewAuction) -> Result<StoredAuction, StoreError>;
     async fn auction(&self, id: AuctionId) -> Result<Option<StoredAuction>, StoreError>;
     async fn list_auctions(&self, query: ListQuery) -> Result<Vec<StoredAuction>, StoreError>;
+    /// Up to `limit` auctions whose closing instant is past at `now`, the newest first.
+    async fn just_ended(&self, now: Timestamp, limit: u32) -> Result<Vec<StoredAuction>, StoreError>;
     /// Up to `limit` auctions with an id above `after`, by id: for the auditor.
     async fn auctions_by_id(&self, after: AuctionId, limit: u32) -> Result<Vec<StoredAuction>, StoreError>;
     async fn settlement(&self, id: AuctionId) -> Result<Option<Settlement>, StoreError>;

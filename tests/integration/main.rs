@@ -1,7 +1,7 @@
 //! Black-box tests: the real binary, spoken to as clients and operators do, checked against the public contract.
 //!
-//! The exceptions are `contract`, `engine`, `postgres` and others of their kind: they take a store, a bus or the engine from
-//! the library; `hosting` takes the parts of a cluster.
+//! The exceptions are `cluster_link`, `contract`, `engine`, `ownership`, `postgres` and `redis`, which take a store, a bus
+//! or the engine from the library, and `hosting`, which takes the parts of a cluster.
 //!
 //! Each test has a server, a data folder and a port of its own. Nothing here knows how the server is built, sleeps in
 //! place of an event that can be awaited, or tries again until it passes.
@@ -12,6 +12,7 @@
 mod api;
 mod cli;
 mod closing;
+mod cluster_link;
 mod contract;
 mod disk;
 mod engine;
@@ -22,5 +23,6 @@ mod hosting;
 mod kill;
 mod postgres;
 mod race;
+mod redis;
 mod streams;
 mod watchers;

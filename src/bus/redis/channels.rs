@@ -28,7 +28,8 @@ impl Channels {
 
     /// The place of an auction's channel. Ids are given in turn, so the rest of a division spreads them evenly.
     pub(super) fn place(&self, auction: AuctionId) -> usize {
-        usize::try_from(auction.0.rem_euclid(BUS_CHANNELS)).unwrap_or_default()
+        let count = i64::try_from(self.events.len()).unwrap_or(BUS_CHANNELS).max(1);
+        usize::try_from(auction.0.rem_euclid(count)).unwrap_or_default()
     }
 
     /// The name at a place.

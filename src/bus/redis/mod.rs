@@ -19,6 +19,7 @@ mod tally;
 use std::sync::Arc;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use tokio::sync::oneshot;
 
 pub use self::meters::describe;
@@ -111,13 +112,6 @@ impl RedisBus {
         self.pulse.connected().await;
     }
 
-    /// Resolves when nothing waits to be sent, or after twice `limits::REDIS_WITHIN`: for a node that stops.
-    pub async fn drained(&self) {
-        let span = 2 * Duration::from(REDIS_WITHIN);
-        // What is still there then is found in the store.
-        drop(tokio::time::timeout(span, self.outbox.emptied()).await);
-    }
-
     /// Counts over all nodes.
     #[must_use]
     pub fn tally(&self) -> Tally {
@@ -125,6 +119,7 @@ impl RedisBus {
     }
 }
 
+#[async_trait]
 impl Bus for RedisBus {
     fn publish(&self, publications: Arc<[Publication]>) {
         self.local.publish(Arc::clone(&publications));
@@ -143,6 +138,12 @@ impl Bus for RedisBus {
 
     fn subscribe(&self, subscriber: Arc<dyn Subscriber>) {
         self.local.subscribe(subscriber);
+    }
+
+    async fn drained(&self) {
+        let span = 2 * Duration::from(REDIS_WITHIN);
+        // What is still there then is found in the store.
+        drop(tokio::time::timeout(span, self.outbox.emptied()).await);
     }
 }
 

@@ -14,7 +14,7 @@ use super::stream::{self, Fault, Order};
 use crate::clock::Stopwatch;
 use crate::cluster::directory::Directory;
 use crate::cluster::metrics::PeerMetrics;
-use crate::cluster::secret::Secret;
+use crate::cluster::token::Token;
 use crate::limits;
 use crate::protocol::link::ForwardedBid;
 
@@ -57,13 +57,13 @@ pub(super) struct Peer {
 
 impl Peer {
     /// Begins to connect, on the link's runtime.
-    pub(super) fn start(address: Arc<str>, secret: Secret, directory: Arc<Directory>, runtime: &Handle) -> Arc<Self> {
+    pub(super) fn start(address: Arc<str>, token: Token, directory: Arc<Directory>, runtime: &Handle) -> Arc<Self> {
         let (told, state) = watch::channel(State::Connecting);
         let permits = Arc::new(Semaphore::new(limits::LINK_BIDS_IN_FLIGHT_PER_PEER));
         let metrics = PeerMetrics::new(&address);
         let keeper = Keeper {
             address: Arc::clone(&address),
-            secret,
+            token,
             directory,
             state: told,
             permits: Arc::clone(&permits),
@@ -129,7 +129,7 @@ impl Drop for Peer {
 /// Keeps the connection.
 struct Keeper {
     address: Arc<str>,
-    secret: Secret,
+    token: Token,
     directory: Arc<Directory>,
     state: watch::Sender<State>,
     permits: Arc<Semaphore>,
@@ -165,7 +165,7 @@ impl Keeper {
             Ok(client) => client,
             Err(error) => return (error.into(), false),
         };
-        let opening = stream::open(&client, &self.address, &self.secret);
+        let opening = stream::open(&client, &self.address, &self.token);
         let inbound = match tokio::time::timeout(limits::LINK_CONNECT.into(), opening).await {
             Ok(Ok(inbound)) => inbound,
             Ok(Err(fault)) => return (fault, false),
@@ -185,9 +185,9 @@ impl Keeper {
     /// Counts and logs what happened, once for each outage.
     fn note(&mut self, fault: &Fault, was_up: bool) {
         if was_up {
-            self.metrics.broken.increment(1)
+            self.metrics.broken.increment(1);
         } else {
-            self.metrics.failed.increment(1)
+            self.metrics.failed.increment(1);
         }
         if matches!(fault, Fault::Refused) {
             self.directory.suspect(&self.address);

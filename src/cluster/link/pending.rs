@@ -88,7 +88,8 @@ mod tests {
     fn a_place_is_given_back_with_the_reply_also_when_the_bidder_is_gone() {
         let (permits, pending) = (Arc::new(Semaphore::new(2)), Pending::default());
         let ((first, mut kept), (second, gone)) = (waiter(&permits), waiter(&permits));
-        let (first, second) = (pending.table().enter(first).unwrap(), pending.table().enter(second).unwrap());
+        let first = pending.table().enter(first).unwrap();
+        let second = pending.table().enter(second).unwrap();
         drop(gone);
         pending.table().answer(second, (Reply::Lost, 0));
         assert_eq!(permits.available_permits(), 1);

@@ -19,7 +19,7 @@ use tokio::sync::mpsc;
 use tokio::time::MissedTickBehavior;
 
 use super::pending::{Pending, Waiter};
-use crate::cluster::secret::Secret;
+use crate::cluster::token::Token;
 use crate::limits;
 use crate::protocol::link::{ForwardedBid, Frame, Frames, Malformed, VERSION};
 
@@ -95,7 +95,7 @@ pub(super) struct Inbound {
 }
 
 /// Opens a stream; it is there once the peer has said its first word. Call within `limits::LINK_CONNECT`.
-pub(super) async fn open(client: &Client, address: &str, secret: &Secret) -> Result<Inbound, Fault> {
+pub(super) async fn open(client: &Client, address: &str, token: &Token) -> Result<Inbound, Fault> {
     // One place for each bid in flight, which its permit bounds, and some for pings.
     let (orders, waiting) = mpsc::channel(limits::LINK_BIDS_IN_FLIGHT_PER_PEER + 8);
     let pending = Arc::<Pending>::default();
@@ -105,7 +105,7 @@ pub(super) async fn open(client: &Client, address: &str, secret: &Secret) -> Res
     drop(orders.try_send(Order::Say(Frame::Hello { version: VERSION })));
     let response = client
         .post(format!("http://{address}/node/link"))
-        .header(AUTHORIZATION, secret.token())
+        .header(AUTHORIZATION, token.text())
         .body(Body::wrap_stream(outbound))
         .send()
         .await?;

@@ -10,10 +10,10 @@ use super::rows::damaged;
 use crate::domain::{AuctionId, Epoch, Event, EventKind, Head, Money, PlaceBid, Rejection, Seq, Timestamp, Top};
 use crate::store::{AuctionBatch, RejectedBid, StoreError, Written};
 
-/// Events share a shelf when their seqs agree without the lowest 9 bits: 512. The schema's index says the same.
-pub(super) const EVENT_SHELF_BITS: u32 = 9;
-/// Rejections share a shelf when their ordinals agree without the lowest 8 bits: 256, since their rows are wider.
-pub(super) const REJECTION_SHELF_BITS: u32 = 8;
+/// Events share a shelf when their seqs agree without the lowest 8 bits: 256. The schema's index says the same.
+pub(super) const EVENT_SHELF_BITS: u32 = 8;
+/// Rejections share a shelf when their ordinals agree without the lowest 6 bits: 64, since their rows are wider.
+pub(super) const REJECTION_SHELF_BITS: u32 = 6;
 
 /// So many of an auction's last events are searched for the `bid_id` of a rejection.
 const RECENT: i64 = 128;
@@ -174,7 +174,7 @@ impl<'c> Statements<'c> {
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
         )?;
         let mut accepted = connection
-            .prepare_cached("SELECT 1 FROM events WHERE auction_id = ?1 AND seq >> 9 = ?2 AND bid_id = ?3")?;
+            .prepare_cached("SELECT 1 FROM events WHERE auction_id = ?1 AND seq >> 8 = ?2 AND bid_id = ?3")?;
         let shelves = newest_shelves(batch);
         for rejected in &batch.rejections {
             let bid_id = rejected.bid.bid_id.0.to_be_bytes();

@@ -152,8 +152,8 @@ fn bid_ids(connection: &Connection, sql: &str, values: impl Params) -> Result<Ve
 /// Newest shelf first: a repeated bid is mostly a recent one.
 fn accepted(connection: &Connection, auction_id: AuctionId, bid_id: BidId) -> Result<Option<StoredEvent>, StoreError> {
     let sql = format!(
-        "WITH RECURSIVE shelves (n) AS (SELECT seq >> 9 FROM heads WHERE auction_id = ?1 \
-         UNION ALL SELECT n - 1 FROM shelves WHERE n > 0) SELECT {EVENT} FROM shelves CROSS JOIN events e ON e.auction_id = ?1 AND e.seq >> 9 = shelves.n AND e.bid_id = ?2 LIMIT 1"
+        "WITH RECURSIVE shelves (n) AS (SELECT seq >> 8 FROM heads WHERE auction_id = ?1 \
+         UNION ALL SELECT n - 1 FROM shelves WHERE n > 0) SELECT {EVENT} FROM shelves CROSS JOIN events e ON e.auction_id = ?1 AND e.seq >> 8 = shelves.n AND e.bid_id = ?2 LIMIT 1"
     );
     let mut statement = connection.prepare_cached(&sql)?;
     let mut found = statement.query(params![auction_id.0, bid_id.0.to_be_bytes()])?;
@@ -164,7 +164,7 @@ fn accepted(connection: &Connection, auction_id: AuctionId, bid_id: BidId) -> Re
 fn refused(connection: &Connection, auction_id: AuctionId, bid_id: BidId) -> Result<Option<RejectedBid>, StoreError> {
     let sql = format!(
         "WITH RECURSIVE shelves (n) AS (SELECT 0 \
-         UNION ALL SELECT n + 1 FROM shelves WHERE n < (SELECT rejections >> 8 FROM heads WHERE auction_id = ?1)) SELECT {REJECTED} FROM shelves CROSS JOIN rejections r ON r.auction_id = ?1 AND r.shelf = shelves.n AND r.bid_id = ?2 LIMIT 1"
+         UNION ALL SELECT n + 1 FROM shelves WHERE n < (SELECT rejections >> 6 FROM heads WHERE auction_id = ?1)) SELECT {REJECTED} FROM shelves CROSS JOIN rejections r ON r.auction_id = ?1 AND r.shelf = shelves.n AND r.bid_id = ?2 LIMIT 1"
     );
     let mut statement = connection.prepare_cached(&sql)?;
     let mut found = statement.query(params![auction_id.0, bid_id.0.to_be_bytes()])?;

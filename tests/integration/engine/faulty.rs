@@ -100,6 +100,9 @@ impl Catalog for Faulty {
     async fn list_auctions(&self, query: ListQuery) -> Result<Vec<StoredAuction>, StoreError> {
         self.inner.list_auctions(query).await
     }
+    async fn just_ended(&self, now: Timestamp, limit: u32) -> Result<Vec<StoredAuction>, StoreError> {
+        self.inner.just_ended(now, limit).await
+    }
     async fn auctions_by_id(&self, after: AuctionId, limit: u32) -> Result<Vec<StoredAuction>, StoreError> {
         self.inner.auctions_by_id(after, limit).await
     }

@@ -196,6 +196,7 @@ impl Server {
         let (status, took) = self.terminate().await;
         assert_eq!(status.code(), Some(0), "after SIGTERM");
         assert!(took < STOP_WITHIN, "the graceful stop took {took:?}");
+        assert!(!self.log().contains('\u{1b}'), "a log that is no terminal has no colours:\n{}", self.log());
         self.verify().await;
     }
 

@@ -76,17 +76,20 @@ impl Sse {
 
     /// The next message that is not a tick.
     pub(crate) async fn next_event(&mut self) -> SseEvent {
-        loop {
-            let event = self.next().await;
-            if event.event != "tick" {
-                return event;
+        // Ticks keep each single wait short; an event that never comes must not.
+        let found = async {
+            loop {
+                let event = self.next().await;
+                if event.event != "tick" {
+                    return event;
+                }
             }
-        }
+        };
+        soon("an event", found).await
     }
 
     /// The next message of this name; others are passed over.
     pub(crate) async fn next_of(&mut self, name: &str) -> SseEvent {
-        // Ticks keep each single wait short; a message that never comes must not.
         let found = async {
             loop {
                 let event = self.next().await;

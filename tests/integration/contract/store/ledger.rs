@@ -288,6 +288,24 @@ pub(crate) async fn events_come_page_by_page(backend: &impl Backend) {
     assert!(page(0, 0).await.is_empty());
 }
 
+pub(crate) async fn heads_come_in_one_read_without_auctions_that_are_not_there(backend: &impl Backend) {
+    let store = backend.open().await;
+    let mut one = Driver::open(&store).await;
+    let other = Driver::with(&store, one.epoch, |_| ()).await;
+    let (ann, bob) = (one.ann.clone(), one.bob.clone());
+    one.bid(bid(1, &ann, 101), at(1)).unwrap();
+    one.bid(bid(2, &bob, 102), at(2)).unwrap();
+    assert_eq!(store.heads(&[one.id]).await.unwrap(), [(one.id, Seq::ZERO)], "decided is not committed");
+    one.commit().await;
+    let mut heads = store.heads(&[other.id, AuctionId(999), one.id]).await.unwrap();
+    heads.sort_unstable();
+    assert_eq!(heads, [(one.id, Seq(2)), (other.id, Seq::ZERO)]);
+    assert_eq!(store.heads(&[]).await.unwrap(), []);
+    one.close(Timestamp(END));
+    one.commit().await;
+    assert_eq!(store.heads(&[one.id]).await.unwrap(), [(one.id, Seq(3))], "a closing is an event like any other");
+}
+
 pub(crate) async fn rejections_come_page_by_page_each_once(backend: &impl Backend) {
     let store = backend.open().await;
     let mut driver = Driver::open(&store).await;
