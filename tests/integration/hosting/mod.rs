@@ -5,6 +5,7 @@ mod compose;
 mod nginx;
 mod parts;
 mod proxy;
+mod rolling;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
