@@ -5,6 +5,7 @@
 use std::io;
 use std::net::TcpListener;
 use std::sync::Arc;
+use std::time::Duration;
 
 use actix_web::body::{BodyStream, MessageBody};
 use actix_web::dev::{Server, ServiceRequest, ServiceResponse};
@@ -78,10 +79,14 @@ impl NodeDoor {
         Ok(server.run())
     }
 
-    /// Takes no more bids from other nodes and ends their streams as soon as what is under way is answered. Call once
-    /// the shards are handed over and the engine has stopped, then stop the server.
-    pub fn close(&self) {
+    /// Takes no more bids from other nodes and waits, at most `within`, until their streams have ended, each as soon as
+    /// what is under way on it is answered. Call it once the shards are handed over and the engine has stopped; then the
+    /// server may be stopped at once.
+    pub async fn close(&self, within: Duration) {
         self.closing.send_replace(true);
+        if tokio::time::timeout(within, self.closing.closed()).await.is_err() {
+            tracing::warn!("stopped with bids of other nodes unanswered");
+        }
     }
 }
 
@@ -98,6 +103,9 @@ async fn only_nodes(
 }
 
 async fn link(door: Data<NodeDoor>, input: Payload) -> HttpResponse {
+    if *door.closing.borrow() {
+        return HttpResponse::ServiceUnavailable().finish();
+    }
     let serving = Serving::new(input, Arc::clone(&door.arrivals), door.closing.subscribe());
     HttpResponse::Ok().content_type("application/octet-stream").body(BodyStream::new(serving))
 }
