@@ -235,6 +235,7 @@ impl Engine {
     pub async fn hand_over(&self, shards: &[ShardId], within: Duration) {
         self.tenure.begin_end(shards);
         let leaving = self.take_awake(shards);
+        #[allow(clippy::disallowed_methods, reason = "bounded: once in an actor's life")]
         let finished = leaving.iter().map(|handle| handle.addr.send(HandOver));
         let all = futures_util::future::join_all(finished);
         if actix::clock::timeout(within, all).await.is_err() {

@@ -1,6 +1,7 @@
 //! Black-box tests: the real binary, spoken to as clients and operators do, checked against the public contract.
 //!
-//! The exceptions are `contract`, `engine` and `postgres`: they take a store, a bus or the engine from the library.
+//! The exceptions are `contract`, `engine`, `ownership` and `postgres`: they take a store, a bus, the engine or the keeper
+//! of a node's shards from the library.
 //!
 //! Each test has a server, a data folder and a port of its own. Nothing here knows how the server is built, sleeps in
 //! place of an event that can be awaited, or tries again until it passes.
@@ -17,6 +18,7 @@ mod faults;
 mod fuzz;
 mod harness;
 mod kill;
+mod ownership;
 mod postgres;
 mod race;
 mod streams;

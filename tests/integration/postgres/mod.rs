@@ -3,10 +3,10 @@
 mod crash;
 mod fence;
 mod ownership;
-mod proxy;
+pub(crate) mod proxy;
 pub(crate) mod server;
 mod store;
-mod world;
+pub(crate) mod world;
 
 use std::sync::Arc;
 
