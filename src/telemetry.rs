@@ -54,7 +54,11 @@ fn describe() {
     describe_counter!("gavel_commit_failures_total", "Commits or parts of commits that were not written");
     describe_counter!("gavel_events_published_total", "Committed events handed to the bus");
     describe_gauge!("gavel_shards_owned", "Shards whose auctions this node decides");
-    describe_counter!("gavel_takeovers_total", "Times that this node became an owner");
+    describe_counter!("gavel_takeovers_total", "Shards that this node became the owner of");
+    describe_counter!("gavel_shards_handed_over_total", "Shards that this node gave up of its own accord");
+    describe_counter!("gavel_shards_lost_total", "Shards that this node was found to own no more");
+    describe_counter!("gavel_renewals_failed_total", "Times that this node could not renew in the store");
+    describe_gauge!("gavel_nodes_alive", "Nodes that this one holds for alive, itself included");
     describe_gauge!("gavel_clock_offset_seconds", Unit::Seconds, "Own clock minus the store's");
     crate::session::describe();
     crate::bus::describe();

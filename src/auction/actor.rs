@@ -55,7 +55,7 @@ pub(super) struct AuctionActor {
     close_timer: Option<SpawnHandle>,
     /// After a closing that was not written: when to decide it again.
     close_not_before: Timestamp,
-    /// Who waits for the end of a [`HandOver`].
+    /// Who waits for the end of a [`HandOver`](super::mailbox::HandOver).
     leaving: Option<oneshot::Sender<()>>,
 }
 

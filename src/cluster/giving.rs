@@ -1,6 +1,7 @@
 //! Hands shards over: lets what was decided be written and told, releases them in the store, and says to whom they go.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use futures_util::StreamExt as _;
 use futures_util::stream;
@@ -35,12 +36,12 @@ impl Agent {
         self.look_now.notify_one();
     }
 
-    /// Gives all of `shards` up: each of the `shares` to its node, the rest to nobody; a few at a time.
-    pub(super) async fn give_all(&self, shards: &[(ShardId, Epoch)], shares: &[Share]) {
+    /// Gives all of `shards` up: each of the `portions` to its node, the rest to nobody; a few at a time.
+    pub(super) async fn give_all(&self, shards: &[(ShardId, Epoch)], portions: &[Share]) {
         let placed: HashSet<ShardId> =
-            shares.iter().flat_map(|share| share.shards.iter()).map(|(shard, _)| *shard).collect();
+            portions.iter().flat_map(|share| share.shards.iter()).map(|(shard, _)| *shard).collect();
         let rest: Vec<_> = shards.iter().filter(|(shard, _)| !placed.contains(shard)).copied().collect();
-        let shared = shares
+        let shared = portions
             .iter()
             .flat_map(|share| share.shards.chunks(limits::DRAIN_SHARDS).map(move |chunk| (chunk, Some(&share.to))));
         let goes: Vec<_> = shared.chain(rest.chunks(limits::DRAIN_SHARDS).map(|chunk| (chunk, None))).collect();
@@ -59,9 +60,9 @@ impl Agent {
     fn send_bids_to(&self, to: &Standing, shards: &[(ShardId, Epoch)]) {
         for (shard, Epoch(epoch)) in shards {
             let home = Home {
-                node: to.node.clone(),
+                node: Arc::clone(&to.node),
                 incarnation: to.incarnation,
-                address: to.address.clone(),
+                address: Arc::clone(&to.address),
                 epoch: Epoch(epoch.saturating_add(1)),
             };
             self.directory.learn(*shard, home);

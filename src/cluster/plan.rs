@@ -182,15 +182,15 @@ impl View {
         if takers.is_empty() {
             takers = unproven;
         }
-        let mut shares: Vec<Share> = Vec::new();
+        let mut portions: Vec<Share> = Vec::new();
         for (shard, epoch) in shards {
             let Some(to) = placement::first(*shard, &takers, |node| &*node.node) else { continue };
-            match shares.iter_mut().find(|share| share.to.node == to.node) {
+            match portions.iter_mut().find(|share| share.to.node == to.node) {
                 Some(share) => share.shards.push((*shard, *epoch)),
-                None => shares.push(Share { to: (*to).clone(), shards: vec![(*shard, *epoch)] }),
+                None => portions.push(Share { to: (*to).clone(), shards: vec![(*shard, *epoch)] }),
             }
         }
-        shares
+        portions
     }
 }
 

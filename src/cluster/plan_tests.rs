@@ -10,6 +10,7 @@ use crate::limits;
 use crate::store::ownership::{NodeState, ShardId, ShardRow};
 
 const SHARDS: i32 = 96;
+const _: () = assert!(limits::MOVE_SHARDS >= 96, "the tables move all at once");
 
 /// `b up fit`, `c draining alive`, `d dead`: a node, what it says and how it looks; all in incarnation 1.
 fn standing(words: &str) -> Standing {
@@ -189,5 +190,4 @@ fn homes_name_living_owners_only() {
     assert_eq!((&*second.address, second.incarnation, second.epoch), ("b:1", 1, Epoch(7)));
     assert!(!view("a up fit, b up fit", |_| Some(("a", 1)), 0).all_at_others());
     assert!(view("a up fit, b up fit", |_| Some(("b", 1)), 0).all_at_others());
-    assert!(limits::MOVE_SHARDS >= 96, "the tables above move all at once");
 }

@@ -21,7 +21,7 @@ pub(super) struct Standing {
     pub(super) alive: bool,
     /// It was seen renewing, lately, and its port has not refused: shards may be moved to it.
     pub(super) fit: bool,
-    /// It missed a beat: worth a try whether its port is open.
+    /// It missed a beat or was never seen renewing: worth a try whether its port is open.
     pub(super) suspect: bool,
     /// How long it has not been seen renewing.
     pub(super) silent: Span,
@@ -69,7 +69,7 @@ impl Watch {
         }
         let silent = asked.since(beat.changed_at);
         let alive = !beat.gone && silent < limits::NODE_SILENT;
-        let suspect = !beat.gone && silent >= limits::NODE_SUSPECT;
+        let suspect = !beat.gone && (silent >= limits::NODE_SUSPECT || !beat.proven);
         let refused = beat.refused_at.is_some_and(|at| now.since(at) < limits::REFUSED_UNFIT);
         Standing {
             node: Arc::clone(&row.id),
@@ -77,7 +77,7 @@ impl Watch {
             address: Arc::clone(&row.address),
             state: row.state,
             alive,
-            fit: alive && beat.proven && !suspect && !refused,
+            fit: alive && !suspect && !refused,
             suspect,
             silent,
         }
@@ -114,15 +114,16 @@ mod tests {
 
     #[test]
     fn a_node_that_renews_is_fit_from_its_second_number_on() {
-        assert_eq!(told(&[(0, 1, 7), (1_000, 1, 8), (2_000, 1, 9)]), ["alive", "alive fit", "alive fit"]);
+        assert_eq!(told(&[(0, 1, 7), (1_000, 1, 8), (2_000, 1, 9)]), ["alive suspect", "alive fit", "alive fit"]);
     }
 
     #[test]
     fn a_silent_node_is_suspected_first_and_dead_after_five_seconds() {
-        let looks: Vec<_> = (0..=6).map(|second| (second * 1_000, 1, 7)).collect();
+        let mut looks = vec![(-1_000, 1, 6)];
+        looks.extend((0..=6).map(|second| (second * 1_000, 1, 7)));
         assert_eq!(
-            told(&looks),
-            ["alive", "alive", "alive suspect", "alive suspect", "alive suspect", "suspect", "suspect"]
+            told(&looks)[1..],
+            ["alive fit", "alive fit", "alive suspect", "alive suspect", "alive suspect", "suspect", "suspect"]
         );
     }
 
@@ -144,7 +145,7 @@ mod tests {
     #[test]
     fn a_node_whose_port_refused_is_gone_until_it_renews_and_unfit_for_longer() {
         let mut watch = Watch::default();
-        assert_eq!(said(&mut watch, 0, &row("b", 1, 7)), "alive");
+        assert_eq!(said(&mut watch, 0, &row("b", 1, 7)), "alive suspect");
         assert_eq!(said(&mut watch, 1_000, &row("b", 1, 8)), "alive fit");
         watch.refused("b", 2, Timestamp(1_000_000));
         assert_eq!(said(&mut watch, 1_001, &row("b", 1, 8)), "alive fit", "another incarnation's port");
@@ -159,6 +160,6 @@ mod tests {
         let mut watch = Watch::default();
         said(&mut watch, 0, &row("b", 1, 7));
         assert!(watch.look(&[], (Timestamp(0), Timestamp(0))).is_empty());
-        assert_eq!(said(&mut watch, 60_000, &row("b", 1, 7)), "alive");
+        assert_eq!(said(&mut watch, 60_000, &row("b", 1, 7)), "alive suspect");
     }
 }

@@ -2,6 +2,7 @@
 
 mod faulty;
 mod terms;
+mod untold;
 
 use std::path::Path;
 use std::sync::Arc;
