@@ -190,14 +190,15 @@ fn run(connection: &Connection, statement: &str) -> Result<(), rusqlite::Error> 
     connection.prepare_cached(statement).and_then(|mut prepared| prepared.execute([])).map(drop)
 }
 
-/// A commit that did not get the disk or the file never reached the log. After any other failure, such as one of fsync,
-/// the log may hold it: this process goes on without it, but a crash before the next commit would bring it back.
+/// A commit that breaks a constraint, or did not get the disk or the file, never reached the log whole. After any other
+/// failure, such as one of fsync, the log may hold it: this process goes on without it, but a crash before the next
+/// commit would bring it back.
 fn failed_commit(error: &rusqlite::Error) -> StoreError {
     use rusqlite::ErrorCode;
     match error.sqlite_error_code() {
-        Some(ErrorCode::DiskFull | ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
-            StoreError::Unavailable(error.to_string())
-        }
+        Some(
+            ErrorCode::ConstraintViolation | ErrorCode::DiskFull | ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked,
+        ) => StoreError::Unavailable(error.to_string()),
         Some(_) | None => StoreError::OutcomeUnknown(error.to_string()),
     }
 }
