@@ -147,9 +147,12 @@ impl Application {
     /// # Errors
     /// When the server itself fails.
     pub async fn run(self, stop: impl Future<Output = ()>) -> io::Result<()> {
-        let Self { server, engine, node, bus, hubs, store, metrics, stopping, .. } = self;
+        let Self { server, engine, node, bus, hubs, store, accounts, metrics, stopping, .. } = self;
         let handle = server.handle();
-        keep_time(&hubs, &bus, &engine, node.is_some());
+        keep_time(&hubs, &bus, &engine);
+        if node.is_some() {
+            look_after(&hubs, &engine, &accounts);
+        }
         let upkeep = actix_web::rt::spawn(observe(Arc::clone(&engine), metrics));
         let serving = actix_web::rt::spawn(server);
         tokio::select! {
@@ -165,14 +168,14 @@ impl Application {
             }
             progress.waits_for("answers to bids");
             engine.stop(Duration::from(limits::STOP_WITHIN) / 2).await;
-            progress.waits_for("open connections");
-            hubs.close_all(Ending::Shutdown);
-            handle.stop(true).await;
-            served = serving.await.unwrap_or(Ok(()));
             if let Some(node) = &node {
                 progress.waits_for("the link to other nodes");
                 node.close().await;
             }
+            progress.waits_for("open connections");
+            hubs.close_all(Ending::Shutdown);
+            handle.stop(true).await;
+            served = serving.await.unwrap_or(Ok(()));
             progress.waits_for("the bus");
             bus.drained().await;
             progress.waits_for("reads and writes of the store");
@@ -187,14 +190,20 @@ impl Application {
     }
 }
 
-/// Ticks for the sessions: one node leads the clock, the owner of the first shard; and looks after what the bus lost.
-fn keep_time(hubs: &Arc<Hubs>, bus: &Arc<dyn Bus>, engine: &Arc<Engine>, is_clustered: bool) {
-    let leads = Arc::clone(engine);
-    session::clock::start(hubs, Arc::clone(bus), move || leads.tenure().holds(ShardId(0)));
-    if is_clustered {
-        let decides = Arc::clone(engine);
-        session::heads::watch(hubs, move |auction| decides.decides_for(auction));
-    }
+/// Ticks for the sessions: one node leads the clock, the owner of the first shard.
+fn keep_time(hubs: &Arc<Hubs>, bus: &Arc<dyn Bus>, engine: &Arc<Engine>) {
+    let engine = Arc::clone(engine);
+    session::clock::start(hubs, Arc::clone(bus), move || engine.tenure().holds(ShardId(0)));
+}
+
+/// Looks for what the bus may have lost: events of other nodes, and sign-outs there.
+fn look_after(hubs: &Arc<Hubs>, engine: &Arc<Engine>, accounts: &Arc<Accounts>) {
+    let (engine, accounts) = (Arc::clone(engine), Arc::clone(accounts));
+    session::heads::watch(hubs, move |auction| engine.decides_for(auction));
+    session::sign_ins::watch(hubs, move |token| {
+        let accounts = Arc::clone(&accounts);
+        async move { accounts.is_good(token).await }
+    });
 }
 
 async fn replaced(node: Option<&Node>) {

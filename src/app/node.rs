@@ -76,7 +76,7 @@ impl Node {
 
     /// Ends what other nodes still wait for here. Once the engine has stopped.
     pub(super) async fn close(&self) {
-        self.door.close();
-        self.server.stop(true).await;
+        self.door.close(limits::NODE_CLOSE_WITHIN.into()).await;
+        self.server.stop(false).await;
     }
 }
