@@ -99,7 +99,8 @@ impl Crowd {
                     Err(Rejection::TooLow { .. }) => {}
                     Err(other) => panic!("{other:?}"),
                 }
-                tokio::time::sleep(Duration::from_millis(20)).await;
+                // A pause shows in the bids under way, not in their number.
+                tokio::time::sleep(Duration::from_millis(100)).await;
             }
         }
     }
