@@ -117,7 +117,8 @@ impl Agent {
     fn give_up_if_off(self: &Arc<Self>, view: &View) {
         let held = self.staying();
         let draining = self.draining.load(Ordering::Acquire);
-        if draining || held.is_empty() || self.moving.swap(true, Ordering::AcqRel) {
+        // With no node left whose clock is well it is the store's that jumped, and the auctions go on.
+        if draining || held.is_empty() || !view.has_takers() || self.moving.swap(true, Ordering::AcqRel) {
             return;
         }
         let (agent, shares) = (Arc::clone(self), view.shares(&held));

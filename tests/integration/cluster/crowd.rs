@@ -16,7 +16,7 @@ use crate::harness::{Client, uuid};
 /// How soon a bid is sent again after no answer at all.
 const AGAIN: Duration = Duration::from_millis(25);
 /// One bid is tried for this long.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// An acknowledged bid.
 #[derive(Debug, Clone)]
@@ -180,7 +180,7 @@ impl Work {
         for bid in self.accepted.iter().filter(|bid| bid.at >= between.0 && bid.at <= between.1) {
             if let Some(before) = last.insert(&bid.auction, bid.at) {
                 let pause = longest.entry(&bid.auction).or_default();
-                *pause = (*pause).max(bid.at - before);
+                *pause = (*pause).max(bid.at.saturating_sub(before));
             }
         }
         let mut pauses: Vec<u64> = longest.values().map(|pause| u64::try_from(pause.as_millis()).unwrap()).collect();
@@ -192,7 +192,7 @@ impl Work {
     pub(crate) fn first_after_ms(&self, auction: &str, from: Duration, to: Duration) -> u64 {
         let first = self.accepted.iter().find(|bid| bid.auction == auction && bid.at > from);
         let first = first.filter(|bid| bid.at < to).unwrap_or_else(|| panic!("auction {auction} did not go on"));
-        u64::try_from((first.at - from).as_millis()).unwrap()
+        u64::try_from(first.at.saturating_sub(from).as_millis()).unwrap()
     }
 
     /// How many were acknowledged in a time.

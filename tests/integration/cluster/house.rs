@@ -159,7 +159,7 @@ impl House {
     pub(crate) async fn audit(&self) -> (u64, u64, u64) {
         let mut verify = gavel(&["verify"]);
         verify.env("GAVEL__STORE__URL", &self.store_url).env("GAVEL__CLUSTER__SECRET", SECRET);
-        let output = tokio::time::timeout(Duration::from_secs(120), verify.output()).await.unwrap().unwrap();
+        let output = tokio::time::timeout(Duration::from_mins(2), verify.output()).await.unwrap().unwrap();
         let said = String::from_utf8_lossy(&output.stdout).into_owned();
         said.lines().last().and_then(verified).unwrap_or_else(|| panic!("{said} {output:?}"))
     }

@@ -43,14 +43,14 @@ async fn an_auction_whose_creation_was_not_told_closes_in_time_once_the_watch_ha
     clock.advance(limits::DEADLINES_REREAD);
     // Has the watch look at the clock, which does not run by itself here.
     let later = store.create_auction(new_auction(user.id, &clock, Span::from_secs(3_600))).await.unwrap();
-    engine.auction_created(&later);
+    engine.auction_created(later.id, later.terms.ends_at);
     let is_closing = || {
         let shard = engine.tenure().shard_of(untold.id);
         engine.closing_before(clock.now().plus(Span::from_secs(60))).contains(&shard)
     };
     soon("the watch knows of it", is_closing).await;
     clock.advance(Span::from_secs(60));
-    engine.auction_created(&later);
+    engine.auction_created(later.id, later.terms.ends_at);
     soon("the close", || heard.0.lock().unwrap().iter().any(|heard| heard.auction_id == untold.id)).await;
     let stored = store.auction(untold.id).await.unwrap().unwrap();
     assert!(stored.head.outcome.is_some());

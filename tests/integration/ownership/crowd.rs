@@ -49,7 +49,7 @@ pub(crate) async fn closing_auctions(node: &Node, count: usize, length: Span) ->
         new.terms.starts_at = node.clock.now();
         new.terms.ends_at = node.clock.now().plus(length);
         let created = node.store.create_auction(new).await.unwrap();
-        node.engine.auction_created(&created);
+        node.engine.auction_created(created.id, created.terms.ends_at);
         auctions.push(created.id);
     }
     auctions

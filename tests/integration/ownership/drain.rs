@@ -28,7 +28,7 @@ async fn a_drained_node_leaves_everything_with_the_others_and_a_new_one_gets_its
     assert!(took < Duration::from_secs(4), "{took:?}");
     assert_eq!((a.owned(), b.owned()), (SHARDS as usize, 0));
     let left: Vec<_> = a.store.nodes().await.unwrap().into_iter().map(|node| node.id).collect();
-    assert_eq!(left, ["a".into()]);
+    assert_eq!(left, [Arc::<str>::from("a")]);
     crowd.come_in_at(&[Arc::clone(&a)]);
     until("bids are accepted by one node", Span::from_secs(5), || crowd.acknowledged() > 600).await;
 
