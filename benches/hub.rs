@@ -32,6 +32,10 @@ impl History for Empty {
     async fn events_after(&self, _: AuctionId, _: Seq, _: u32) -> Result<Vec<Publication>, HistoryUnavailable> {
         Ok(Vec::new())
     }
+
+    async fn heads(&self, _: &[AuctionId]) -> Result<Vec<(AuctionId, Seq)>, HistoryUnavailable> {
+        Ok(Vec::new())
+    }
 }
 
 #[async_trait]

@@ -6,6 +6,10 @@ use std::time::Duration;
 
 use crate::domain::Span;
 
+mod nodes;
+
+pub use self::nodes::*;
+
 /// Bids of one auction that are decided but not yet answered, or wait to be decided. Full → `overloaded`.
 pub const BIDS_IN_FLIGHT_PER_AUCTION: usize = 4_096;
 /// The same over all auctions of a node: bounds the outbox and the committer's queue. Full → `overloaded`.
@@ -25,8 +29,10 @@ pub const STORE_READS_MAX: usize = 1_024;
 /// How long one of the embedded store's connections waits for another's file lock before it fails. Writer and readers do not
 /// block each other; only a schema change or a recovery after a crash does.
 pub const STORE_BUSY: Duration = Duration::from_secs(5);
-/// Times, 100 ms apart, that `gavel migrate` tries for the database while another migration holds it. Then it is refused.
+/// Times that `gavel migrate` tries for the database while another migration holds it. Then it is refused.
 pub const STORE_MIGRATE_LOCK_TRIES: u32 = 50;
+/// Time between two of these tries.
+pub const STORE_MIGRATE_LOCK_PAUSE: Span = Span::from_millis(100);
 /// Pages (4 KiB) of the write-ahead log before it is folded into the database file: 16 MiB. Less folds hot pages too often,
 /// more makes each fold a longer pause.
 pub const STORE_WAL_PAGES: i64 = 4_000;
@@ -40,8 +46,9 @@ pub const AUDIT_PAGE: u32 = 1_000;
 pub const AUDIT_FAULTS_MAX: usize = 1_000;
 /// Connections to Postgres that read, and write what is no bid. All busy → the caller waits up to [`POSTGRES_READ`].
 pub const POSTGRES_CONNECTIONS: usize = 8;
-/// Connections to Postgres for nodes and shards, apart from the readers so that a renewal never waits for a page.
-pub const POSTGRES_OWNER_CONNECTIONS: usize = 2;
+/// Connections to Postgres for nodes and shards, apart from the readers so that a renewal never waits for a page. One
+/// renews, one looks, a takeover may need two, and shards are released beside them. All busy → the caller waits.
+pub const POSTGRES_OWNER_CONNECTIONS: usize = 6;
 /// Commits that wait for the connection to Postgres; the committer has one in flight. Full → the caller waits.
 pub const POSTGRES_COMMITS_MAX: usize = 64;
 /// Time to connect to Postgres. Longer → unavailable.
@@ -64,20 +71,21 @@ pub const POSTGRES_RECONNECT_MIN: Span = Span::from_millis(20);
 pub const POSTGRES_RECONNECT_MAX: Span = Span::from_millis(500);
 /// Pairs (auction, bidder) known to be stored (some 50 bytes each); of others it is sent once more that they bid there.
 pub const POSTGRES_BIDDERS_KNOWN: usize = 200_000;
-/// Bytes of a node's name: part of a Postgres connection's name, which holds 63.
-pub const NODE_NAME_BYTES_MAX: usize = 24;
-/// Shards of a new cluster: many for each node, so that load moves in small shares; fixed ever after.
-pub const SHARDS: u32 = 1_024;
-/// Shards that a new cluster may have: each is a row that every node reads and an entry in its memory.
-pub const SHARDS_MAX: u32 = 4_096;
-/// Characters of the secret that the nodes share. Fewer → a fault of the settings.
-pub const CLUSTER_SECRET_CHARS_MIN: usize = 16;
 /// Auction actors awake at a time. Full → a bid on a sleeping auction is `overloaded`; idle ones sleep within a minute.
 pub const AUCTIONS_AWAKE_MAX: usize = 100_000;
 /// An auction without a command for this long goes to sleep.
 pub const AUCTION_IDLE: Span = Span::from_secs(60);
+/// Shortest time between two looks whether an auction may go to sleep.
+pub const AUCTION_IDLE_LOOK: Span = Span::from_millis(100);
 /// Closing instants that the deadline watch holds in memory; the rest are read when their time comes nearer.
 pub const DEADLINES_IN_MEMORY_MAX: usize = 10_000;
+/// Closing instants that could not be read, and auctions that could not be woken, are tried again after this long.
+pub const DEADLINES_RETRY: Span = Span::from_secs(1);
+/// The watch reads all closing instants again this often: an auction whose creation was not told closes in time if it
+/// was created earlier than this before its end, else this late.
+pub const DEADLINES_REREAD: Span = Span::from_secs(25);
+/// An auction counts as closing until this long after its closing instant: its end is being written.
+pub const CLOSING_LASTS: Span = Span::from_secs(5);
 
 /// Answers that an awake auction knows by `bid_id` (16 bytes each and a table). Full → `overloaded`.
 pub const ANSWERS_PER_AUCTION_MAX: usize = 50_000_000;
@@ -93,59 +101,6 @@ pub const READ_RETRY: Span = Span::from_millis(250);
 pub const STARTS_PER_BID: usize = 3;
 /// A bid that has no answer by then is told `outcome_pending`.
 pub const ANSWER_WITHIN: Span = Span::from_secs(5);
-
-/// Bytes of one frame between two nodes, its length aside. Larger → the stream is ended.
-pub const LINK_FRAME_BYTES_MAX: usize = 4_096;
-/// Bytes of one text in such a frame: more than the longest nick, message, node's name or address. Longer → cut.
-pub const LINK_TEXT_BYTES_MAX: usize = 1_024;
-/// Bids that a node has forwarded to one other node and that have no answer. Full → `overloaded`.
-pub const LINK_BIDS_IN_FLIGHT_PER_PEER: usize = 8_192;
-/// Bids that go into one write, if so many wait.
-pub const LINK_BIDS_PER_WRITE: usize = 512;
-/// Bytes after which no more answers are put into one write. The rest goes with the next.
-pub const LINK_WRITE_BYTES: usize = 64 * 1_024;
-/// Pieces of a stream that are read before answers are looked for.
-pub const LINK_READS_PER_TURN: usize = 16;
-/// Bytes that may be on their way in one stream, or in all streams of a connection, before the receiver says more: a
-/// full flight of bids fits, so that a slow reader and not the window is what holds a sender back.
-pub const LINK_WINDOW_BYTES: u32 = 4 * 1_024 * 1_024;
-/// A stream asks this often whether anyone is there.
-pub const LINK_PING: Span = Span::from_millis(250);
-/// Pings without a sign of life from the other side before it counts as gone: a frozen or cut node is noticed within 1 s.
-pub const LINK_PINGS_UNANSWERED: u32 = 3;
-/// The side that answers ends a stream on which nothing came for this long.
-pub const LINK_SILENCE: Span = Span::from_secs(3);
-/// Pings after which a forwarded bid has no answer any more: later than [`ANSWER_WITHIN`] at the owner.
-pub const LINK_PINGS_PER_ANSWER: u32 = 24;
-/// Time to connect to another node, both sides' first words included; also of a small request. Longer → unreachable.
-pub const LINK_CONNECT: Span = Span::from_secs(1);
-/// Pause after a failed connection attempt; doubles up to [`LINK_RECONNECT_MAX`].
-pub const LINK_RECONNECT_MIN: Span = Span::from_millis(20);
-/// See [`LINK_RECONNECT_MIN`]: bids take the straight way again within this after a node is back.
-pub const LINK_RECONNECT_MAX: Span = Span::from_millis(500);
-/// Other nodes that a node is linked to. More → they are not reached from here.
-pub const LINK_PEERS_MAX: usize = 64;
-/// A link that carried nothing for this long, to a node that owns nothing, is let go.
-pub const LINK_IDLE: Span = Span::from_secs(60);
-/// Bytes of a small request between nodes: holds every shard's number. Larger → 413.
-pub const NODE_BODY_BYTES_MAX: usize = 64 * 1_024;
-/// Connections that the listener for other nodes takes at a time.
-pub const NODE_CONNECTIONS_MAX: usize = 4 * LINK_PEERS_MAX;
-/// Notices of created auctions that wait for their way to the owner. Full → dropped: the owner reads deadlines by itself.
-pub const CREATED_NOTICES_MAX: usize = 1_024;
-/// Notices that go out together.
-pub const CREATED_NOTICES_PER_REQUEST: usize = 256;
-/// Bids of one auction that wait for it to have a home that can be reached. Full → 503.
-pub const STASHED_BIDS_PER_AUCTION: usize = 64;
-/// The same over all auctions of a node. Full → 503.
-pub const STASHED_BIDS_PER_NODE: usize = 4_096;
-/// How long a bid waits there. Longer → 503.
-pub const STASHED_WITHIN: Span = Span::from_secs(2);
-/// A stashed bid is tried at each change of what is known of homes, and after this pause, which doubles up to
-/// [`STASH_RETRY_MAX`].
-pub const STASH_RETRY_MIN: Span = Span::from_millis(20);
-/// See [`STASH_RETRY_MIN`].
-pub const STASH_RETRY_MAX: Span = Span::from_millis(250);
 
 /// Characters of a bid's message (the original application's bound).
 pub const MESSAGE_CHARS_MAX: usize = 100;
@@ -174,37 +129,43 @@ pub const BODY_BYTES_MAX: usize = 64 * 1_024;
 pub const BODY_WITHIN: Span = Span::from_secs(10);
 /// Bytes of an uploaded picture (the original application's bound). Larger → 413 `too_large`.
 pub const IMAGE_BYTES_MAX: usize = 5 * 1_024 * 1_024;
-/// Pixels along either side of an uploaded picture: bounds what decoding may allocate. More → 422 `invalid`.
+/// Pixels along either side of an uploaded picture. More → 422 `invalid`.
 pub const IMAGE_SIDE_MAX: u32 = 8_000;
+/// Pixels of an uploaded picture: takes what telephones make (24.5 million). More → 422 `invalid`.
+pub const IMAGE_PIXELS_MAX: u64 = 25_000_000;
 /// Pixels along the longer side of a stored picture; larger ones are scaled down.
 pub const IMAGE_STORED_SIDE_MAX: u32 = 1_600;
 /// Uploads read or waiting to be decoded: each may hold [`IMAGE_BYTES_MAX`]. Full → 503 `overloaded`.
 pub const UPLOADS_AT_ONCE: usize = 32;
 /// An upload that has not arrived after this long is given up: → 422 `invalid`.
 pub const UPLOAD_WITHIN: Span = Span::from_secs(60);
-/// Bytes that decoding one picture may allocate. More → 422 `invalid`.
-pub const IMAGE_DECODE_BYTES_MAX: u64 = 256 * 1_024 * 1_024;
-/// Uploads decoded at a time: each may hold 200 MB. Full → waits.
+/// Bytes that decoding one picture may allocate: [`IMAGE_PIXELS_MAX`] of 4 bytes each, and room to work. More → 422 `invalid`.
+pub const IMAGE_DECODE_BYTES_MAX: u64 = 128 * 1_024 * 1_024;
+/// Uploads decoded at a time: each may hold 230 MB (measured at [`IMAGE_PIXELS_MAX`], scaling included). Full → waits.
 pub const IMAGES_DECODED_AT_ONCE: usize = 2;
 /// Passwords hashed at a time: each takes 19 MiB and tens of milliseconds. Full → waits.
 pub const PASSWORDS_HASHED_AT_ONCE: usize = 2;
 /// Password hashes that may wait for their turn. Full → 503 `overloaded`.
 pub const PASSWORDS_WAITING_MAX: usize = 256;
-/// Tokens a user may hold; the oldest go first.
+/// Tokens a user may hold. One more → the oldest ends, with its live streams.
 pub const TOKENS_PER_USER_MAX: u32 = 50;
 /// How long a sign-in lasts.
 pub const TOKEN_LIFE: Span = Span::from_secs(30 * 24 * 3_600);
 /// Sign-ins held in memory; the least used are looked up again.
 pub const TOKENS_CACHED_MAX: usize = 100_000;
-/// A sign-in held in memory is looked up again after this long: bounds how long one lives on that the
-/// store let go as a user's oldest.
+/// A sign-in held in memory is looked up again after this long, and one that a live session came with: bounds how long
+/// one lives on that ended on another node when the bus could not say so.
 pub const TOKEN_RECHECK: Span = Span::from_secs(60);
 /// Users and addresses that a rate is remembered for before the ones at rest are looked for and forgotten.
 pub const LIMITER_KEYS_UNSWEPT_MAX: usize = 10_000;
 /// Rate checks between two looks whether there are that many.
 pub const LIMITER_CHECKS_BETWEEN_SWEEPS: u32 = 1_024;
+/// When an address that holds as many live streams as it may should try for another: streams end whenever they like.
+pub const STREAM_PLACE_RETRY: Span = Span::from_secs(5);
 /// Items on one page of a list; more in `limit` → 422 `invalid`.
 pub const PAGE_ITEMS_MAX: u32 = 1_000;
+/// Bytes of descriptions on one page of a list: beyond it a page ends before its `limit`, and its cursor goes on.
+pub const PAGE_DESCRIPTIONS_BYTES_MAX: usize = 1_024 * 1_024;
 /// Bids, and auctions watched or won, that a user's own page shows: the newest ones.
 pub const OWN_ITEMS_MAX: u32 = 200;
 /// How far back an auction may be said to start: forgives a client's clock.
@@ -272,8 +233,8 @@ pub const HUB_ORDERS_MAX: usize = 1_024;
 pub const SIGN_OUTS_REMEMBERED: usize = 1_024;
 /// Publications a hub hands out before it lets its sessions send.
 pub const EVENTS_PER_TURN: usize = 64;
-/// Sessions a hub gives their tick before it lets them send.
-pub const SESSIONS_PER_TURN: usize = 512;
+/// Sessions a hub gives their tick before it lets them send and looks for events, which are more urgent.
+pub const SESSIONS_PER_TURN: usize = 64;
 /// On shutdown, a session waits this long for the answers to its bids.
 pub const RECEIPTS_AWAITED: Span = Span::from_secs(3);
 /// Time between two ticks of the server clock.
@@ -284,24 +245,30 @@ pub const KEEP_ALIVE: Span = Span::from_secs(75);
 pub const REQUEST_HEAD_WITHIN: Span = Span::from_secs(10);
 /// The part of a graceful stop in which open connections may finish.
 pub const CONNECTIONS_END_WITHIN: Span = Span::from_secs(4);
-/// Time that a graceful stop may take.
-pub const STOP_WITHIN: Span = Span::from_secs(10);
+/// Time that a graceful stop may take: with the end of the process after it, within 10 s. What still runs then is cut.
+pub const STOP_WITHIN: Span = Span::from_millis(9_500);
 
-const _: () = assert!(LINK_FRAME_BYTES_MAX > 2 * LINK_TEXT_BYTES_MAX + 512, "two texts and all numbers fit a frame");
-const _: () = assert!(LINK_TEXT_BYTES_MAX > 4 * MESSAGE_CHARS_MAX, "every message fits");
-const _: () = assert!(LINK_TEXT_BYTES_MAX > 4 * NICK_CHARS_MAX, "every nick fits");
-const _: () = assert!(
-    LINK_PINGS_PER_ANSWER as i64 * LINK_PING.0 > ANSWER_WITHIN.0,
-    "the owner's own word comes before the link gives up"
-);
-const _: () = assert!(LINK_SILENCE.0 > 4 * LINK_PING.0, "a stream that is alive is not ended as silent");
-const _: () = assert!(LINK_RECONNECT_MIN.0 <= LINK_RECONNECT_MAX.0, "pauses grow");
-const _: () = assert!(STASH_RETRY_MIN.0 <= STASH_RETRY_MAX.0, "pauses grow");
-const _: () = assert!(STASHED_BIDS_PER_AUCTION <= STASHED_BIDS_PER_NODE, "one auction cannot stash more than all");
-const _: () = assert!(NODE_BODY_BYTES_MAX > 8 * SHARDS_MAX as usize, "an offer of every shard fits");
+/// Time that a part of such a cluster may take to serve. Longer → it did not start.
+pub const PART_READY_WITHIN: Duration = Duration::from_mins(1);
+/// Time that a part may take to end: longer than [`STOP_WITHIN`]. Longer → it is killed.
+pub const PART_STOP_WITHIN: Duration = Duration::from_secs(15);
+/// How often one looks whether a part serves or has ended.
+pub const PART_LOOK_EVERY: Duration = Duration::from_millis(20);
+/// Time that Redis may take to answer whether it serves. Longer → asked again.
+pub const PART_ANSWER_WITHIN: Duration = Duration::from_secs(1);
+/// How often Postgres is started when it ends at once: a process of the one before may still hold the data.
+pub const PART_START_TRIES: u32 = 100;
+/// How often the parts of a running cluster are looked after.
+pub const PARTS_WATCHED_EVERY: Duration = Duration::from_millis(200);
+/// Bytes of a part's log that are told when it did not start.
+pub const LOG_TAIL_BYTES: u64 = 4_096;
+
 const _: () = assert!(BIDS_IN_FLIGHT_PER_AUCTION <= BIDS_IN_FLIGHT_PER_NODE, "one auction cannot hold more than all");
 const _: () = assert!(OUTBOX_MAX > BIDS_IN_FLIGHT_PER_NODE, "closing events find a place beside all bids");
-const _: () = assert!(CONNECTIONS_END_WITHIN.0 < STOP_WITHIN.0, "connections end before the stop is over");
+const _: () = assert!(
+    STOP_WITHIN.0 / 2 + CONNECTIONS_END_WITHIN.0 < STOP_WITHIN.0,
+    "bids are answered in the first half and connections end before the stop is over"
+);
 const _: () = assert!(REPLAY_EVENTS_MAX >= PAGE_ITEMS_MAX, "a replay covers at least a page");
 const _: () = assert!(POSTGRES_LOCK.0 < POSTGRES_READ.0, "a takeover hears of a lock before its statement is ended");
 const _: () = assert!(POSTGRES_RECONNECT_MIN.0 <= POSTGRES_RECONNECT_MAX.0, "pauses grow");
@@ -314,5 +281,5 @@ const _: () = assert!(
     FRAMES_AT_ONCE_PER_SESSION as usize > SUBSCRIPTIONS_PER_SESSION_MAX,
     "a client that connects again may follow all its auctions at once"
 );
+const _: () = assert!(4 * IMAGE_PIXELS_MAX < IMAGE_DECODE_BYTES_MAX, "the largest picture fits");
 const _: () = assert!(PASSWORD_CHARS_MIN < PASSWORD_CHARS_MAX, "some password is acceptable");
-const _: () = assert!(SHARDS <= SHARDS_MAX, "the default number of shards is allowed");

@@ -72,7 +72,7 @@ pub struct Settings {
     pub log: String,
 }
 
-/// Rates, each a number in a time; `enabled = false` turns all of them off, and nothing else.
+/// What one user or address may take, mostly a number in a time; `enabled = false` turns all of it off, and nothing else.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 pub struct RateLimits {
     pub enabled: bool,
@@ -88,6 +88,8 @@ pub struct RateLimits {
     pub reads_per_second: u32,
     /// New live streams from one address.
     pub streams_per_minute: u32,
+    /// Live streams that one address may hold at a time.
+    pub streams_per_address: u32,
 }
 
 #[derive(Deserialize)]
@@ -246,6 +248,7 @@ impl Check<'_> {
             ("limits.writes_per_second", rates.writes_per_second),
             ("limits.reads_per_second", rates.reads_per_second),
             ("limits.streams_per_minute", rates.streams_per_minute),
+            ("limits.streams_per_address", rates.streams_per_address),
         ];
         for (key, rate) in all {
             if rate == 0 {

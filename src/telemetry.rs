@@ -1,5 +1,7 @@
 //! Logs to stderr, metrics for Prometheus. Never a token, a password or a message of a bid.
 
+use std::io::IsTerminal as _;
+
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
 use tracing_subscriber::EnvFilter;
 
@@ -12,7 +14,10 @@ const ROWS: [f64; 13] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512
 /// Starts logging to stderr under `filter`, which the settings have checked.
 pub fn init_log(filter: &str) {
     let filter = EnvFilter::try_new(filter).unwrap_or_else(|_| EnvFilter::new("info"));
-    let subscriber = tracing_subscriber::fmt().with_writer(std::io::stderr).with_env_filter(filter).finish();
+    // Colours are for people: a file or a collector gets plain text.
+    let colours = std::io::stderr().is_terminal();
+    let subscriber =
+        tracing_subscriber::fmt().with_writer(std::io::stderr).with_ansi(colours).with_env_filter(filter).finish();
     // Set already when several servers run in one process, as in tests.
     let _already_set = tracing::subscriber::set_global_default(subscriber);
 }
@@ -49,7 +54,12 @@ fn describe() {
     describe_counter!("gavel_commit_failures_total", "Commits or parts of commits that were not written");
     describe_counter!("gavel_events_published_total", "Committed events handed to the bus");
     describe_gauge!("gavel_shards_owned", "Shards whose auctions this node decides");
-    describe_counter!("gavel_takeovers_total", "Times that this node became an owner");
+    describe_counter!("gavel_takeovers_total", "Shards that this node became the owner of");
+    describe_counter!("gavel_shards_handed_over_total", "Shards that this node gave up of its own accord");
+    describe_counter!("gavel_shards_lost_total", "Shards that this node was found to own no more");
+    describe_counter!("gavel_renewals_failed_total", "Times that this node could not renew in the store");
+    describe_gauge!("gavel_nodes_alive", "Nodes that this one holds for alive, itself included");
     describe_gauge!("gavel_clock_offset_seconds", Unit::Seconds, "Own clock minus the store's");
     crate::session::describe();
+    crate::bus::describe();
 }

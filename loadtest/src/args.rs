@@ -97,6 +97,9 @@ pub(crate) struct Args {
     /// Writes report.json and report.html into this folder.
     #[arg(long, value_name = "DIR")]
     pub(crate) report: Option<PathBuf>,
+    /// Does not read the history afterwards: for servers that keep none.
+    #[arg(long)]
+    pub(crate) no_check: bool,
     /// Allows addresses that are not loopback.
     #[arg(long)]
     pub(crate) any_address: bool,
@@ -123,6 +126,8 @@ pub(crate) struct Run {
     pub(crate) leader_may_raise: bool,
     pub(crate) threads: usize,
     pub(crate) pids: Vec<u32>,
+    /// Whether the history is read afterwards and held against what was acknowledged.
+    pub(crate) checked: bool,
     #[serde(skip)]
     pub(crate) report: Option<PathBuf>,
 }
@@ -153,6 +158,7 @@ impl Args {
             leader_may_raise: self.leader_may_raise.unwrap_or(over_ws),
             threads: self.threads,
             pids: self.pids,
+            checked: !self.no_check,
             report: self.report,
         };
         run.validate(rate)?;

@@ -101,7 +101,11 @@ async fn conduct(run: Run, stop: &Arc<AtomicBool>) -> Result<Outcome, LoadError>
         tally.acks[auction].push(ack);
     }
     let acks = std::mem::take(&mut tally.acks);
-    let histories = history::check(&yard.run, &yard.market, acks, tally.in_flight + tally.undecided).await?;
+    let histories = if yard.run.checked {
+        history::check(&yard.run, &yard.market, acks, tally.in_flight + tally.undecided).await?
+    } else {
+        history::Histories { top_amounts: vec![None; yard.market.auctions.len()], ..history::Histories::default() }
+    };
     let end = end_instant(&yard, server_clock);
     let first_closed_ms = tally.first_closed.map(|at| (signed_ms(end, at), server_clock.error.as_secs_f64() * 1_000.0));
     Ok(Outcome {

@@ -23,7 +23,8 @@ pub(crate) fn text(report: &Report) -> String {
     lines.extend(watchers(report));
     lines.extend(closing(report));
     lines.push(cost(report));
-    lines.push(report.check.line());
+    let checked = report.conditions.run.checked;
+    lines.push(if checked { report.check.line() } else { "not checked against the history".to_owned() });
     lines.join("\n")
 }
 

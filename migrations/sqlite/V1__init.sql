@@ -1,8 +1,8 @@
 -- The embedded store. Instants (*_us) are microseconds since the Unix epoch, UTC; amounts are the
 -- currency's minor unit; a bid_id is the 16 bytes of a UUID.
 --
--- A shelf is a run of neighbouring rows of one auction: 512 events (seq >> 9), 256 rejections
--- (ordinal >> 8). Clients make random bid_ids. One index over all of an auction's would dirty a page for
+-- A shelf is a run of neighbouring rows of one auction: 256 events (seq >> 8), 64 rejections
+-- (ordinal >> 6). Clients make random bid_ids. One index over all of an auction's would dirty a page for
 -- each bid; ordered by shelf first, a batch dirties only the few pages of the newest shelf, and a
 -- lookup probes the shelves one by one.
 
@@ -96,7 +96,7 @@ CREATE TABLE events (
     winner_us INTEGER,
     PRIMARY KEY (auction_id, seq)
 ) STRICT, WITHOUT ROWID;
-CREATE UNIQUE INDEX events_by_bid ON events (auction_id, seq >> 9, bid_id);
+CREATE UNIQUE INDEX events_by_bid ON events (auction_id, seq >> 8, bid_id);
 
 -- Refused bids, remembered under their bid_id with all that their bidder was told. instant_us is the
 -- opening or closing instant in the answer; min_next and the top_ columns are the other facts in it.

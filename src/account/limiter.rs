@@ -1,19 +1,23 @@
 //! How often one user or address may do something.
 //!
 //! Token buckets (governor): the burst equals the rate. Forgets those whose bucket is full again, so
-//! that memory is bounded by how many different ones come within one refill.
+//! that memory is bounded by how many different ones come within one refill. In a cluster, what is dear is counted
+//! over all nodes as well; while that cannot be, each node's own buckets decide alone.
 
 use std::hash::Hash;
 use std::net::{IpAddr, Ipv6Addr};
 use std::num::NonZeroU32;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use async_trait::async_trait;
 use governor::clock::{Clock, DefaultClock};
 use governor::{DefaultKeyedRateLimiter, Quota};
 
-use crate::domain::UserId;
-use crate::limits::{LIMITER_CHECKS_BETWEEN_SWEEPS, LIMITER_KEYS_UNSWEPT_MAX};
+use super::open_streams::{HeldStream, OpenStreams};
+use crate::domain::{Span, UserId};
+use crate::limits::{LIMITER_CHECKS_BETWEEN_SWEEPS, LIMITER_KEYS_UNSWEPT_MAX, STREAM_PLACE_RETRY};
 use crate::settings::RateLimits;
 
 /// What is limited; see `settings::RateLimits`.
@@ -25,6 +29,19 @@ pub enum Limited {
     Write,
     Read,
     Stream,
+}
+
+impl Limited {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Bid => "bid",
+            Self::SignIn => "sign_in",
+            Self::SignUp => "sign_up",
+            Self::Write => "write",
+            Self::Read => "read",
+            Self::Stream => "stream",
+        }
+    }
 }
 
 /// Whose rate it is.
@@ -46,11 +63,28 @@ impl Who {
             Self::User(_) | Self::Address(IpAddr::V4(_)) => self,
         }
     }
+
+    fn key(self) -> String {
+        match self {
+            Self::User(id) => format!("user:{id}"),
+            Self::Address(address) => format!("address:{address}"),
+        }
+    }
+}
+
+/// Counts over all nodes of a cluster. `app` plugs it in.
+#[async_trait]
+pub trait SharedTally: Send + Sync {
+    /// Counts one more of `key`, in a window that begins with the first and lasts `window`: how many there are in it
+    /// by now, and when it is over. `None` when that cannot be told at once.
+    async fn count(&self, key: &str, window: Span) -> Option<(u64, Span)>;
 }
 
 /// One limiter for HTTP, SSE and WebSocket.
 pub struct Limiter {
     rates: Option<Rates>,
+    shared: Option<Arc<dyn SharedTally>>,
+    streams: Arc<OpenStreams>,
 }
 
 struct Rates {
@@ -66,8 +100,8 @@ impl Limiter {
     /// A limiter of these rates; lets everything through when they are not enabled.
     #[must_use]
     pub fn new(rates: RateLimits) -> Self {
-        let per_second = |rate| Rate::new(Quota::per_second(at_least_one(rate)));
-        let per_minute = |rate| Rate::new(Quota::per_minute(at_least_one(rate)));
+        let per_second = |rate| Rate::new(at_least_one(rate), Span::from_secs(1));
+        let per_minute = |rate| Rate::new(at_least_one(rate), Span::from_secs(60));
         Self {
             rates: rates.enabled.then(|| Rates {
                 bid: per_second(rates.bids_per_second),
@@ -77,6 +111,29 @@ impl Limiter {
                 read: per_second(rates.reads_per_second),
                 stream: per_minute(rates.streams_per_minute),
             }),
+            streams: OpenStreams::new(rates.enabled.then_some(rates.streams_per_address)),
+            shared: None,
+        }
+    }
+
+    /// The same for a node of a cluster, which counts what is dear with the others.
+    #[must_use]
+    pub fn shared(rates: RateLimits, tally: Arc<dyn SharedTally>) -> Self {
+        Self { shared: Some(tally), ..Self::new(rates) }
+    }
+
+    /// Takes one unit of `who`'s allowance on this node and, in a cluster, of the one that `who` has on all nodes
+    /// together. For what costs much and is rare, since it may take a round trip.
+    ///
+    /// # Errors
+    /// How long to wait before the next try.
+    pub async fn check_everywhere(&self, what: Limited, who: Who) -> Result<(), Duration> {
+        self.check(what, who)?;
+        let (Some(rates), Some(tally)) = (&self.rates, &self.shared) else { return Ok(()) };
+        let rate = rates.of(what);
+        match tally.count(&format!("{}:{}", what.name(), who.bucket().key()), rate.window).await {
+            Some((count, ends_in)) if count > u64::from(rate.units) => Err(ends_in.into()),
+            Some(_) | None => Ok(()),
         }
     }
 
@@ -88,15 +145,28 @@ impl Limiter {
         let Some(rates) = &self.rates else {
             return Ok(());
         };
-        let rate = match what {
-            Limited::Bid => &rates.bid,
-            Limited::SignIn => &rates.sign_in,
-            Limited::SignUp => &rates.sign_up,
-            Limited::Write => &rates.write,
-            Limited::Read => &rates.read,
-            Limited::Stream => &rates.stream,
-        };
-        rate.take(who.bucket())
+        rates.of(what).take(who.bucket())
+    }
+
+    /// A place for one live stream of `who`, to be kept as long as the stream lives.
+    ///
+    /// # Errors
+    /// How long to wait before the next try, when `who` holds as many as one may.
+    pub fn hold_stream(&self, who: Who) -> Result<HeldStream, Duration> {
+        self.streams.hold(who.bucket()).ok_or_else(|| STREAM_PLACE_RETRY.into())
+    }
+}
+
+impl Rates {
+    const fn of(&self, what: Limited) -> &Rate {
+        match what {
+            Limited::Bid => &self.bid,
+            Limited::SignIn => &self.sign_in,
+            Limited::SignUp => &self.sign_up,
+            Limited::Write => &self.write,
+            Limited::Read => &self.read,
+            Limited::Stream => &self.stream,
+        }
     }
 }
 
@@ -110,11 +180,18 @@ struct Rate {
     buckets: DefaultKeyedRateLimiter<Who>,
     clock: DefaultClock,
     checks: AtomicU32,
+    /// So many in a window.
+    units: u32,
+    window: Span,
 }
 
 impl Rate {
-    fn new(quota: Quota) -> Self {
+    fn new(units: NonZeroU32, window: Span) -> Self {
+        let quota = Quota::with_period(Duration::from(window) / units.get())
+            .map_or_else(|| Quota::per_second(units), |quota| quota.allow_burst(units));
         Self {
+            units: units.get(),
+            window,
             buckets: DefaultKeyedRateLimiter::keyed(quota),
             clock: DefaultClock::default(),
             checks: AtomicU32::new(0),
@@ -146,6 +223,7 @@ mod tests {
         writes_per_second: 1,
         reads_per_second: 1,
         streams_per_minute: 1,
+        streams_per_address: 1,
     };
 
     #[test]
@@ -159,6 +237,34 @@ mod tests {
         assert!(wait > Duration::ZERO && wait <= Duration::from_secs(1), "{wait:?}");
         assert_eq!(limiter.check(Limited::Bid, Who::User(UserId(2))), Ok(()), "others have their own rate");
         assert_eq!(limiter.check(Limited::Write, ann), Ok(()), "other things have their own rate");
+    }
+
+    /// What all nodes together have counted; `None` when nobody can tell.
+    struct Told(std::sync::Mutex<Option<u64>>);
+
+    #[async_trait]
+    impl SharedTally for Told {
+        async fn count(&self, key: &str, window: Span) -> Option<(u64, Span)> {
+            assert_eq!((key, window), ("sign_in:address:10.0.0.1", Span::from_secs(60)));
+            self.0.lock().unwrap().map(|count| (count, Span::from_secs(30)))
+        }
+    }
+
+    #[tokio::test]
+    async fn what_other_nodes_let_through_counts_and_alone_the_own_count_decides() {
+        let who = Who::Address("::ffff:10.0.0.1".parse().unwrap());
+        let rates = RateLimits { sign_ins_per_minute: 5, ..RATES };
+        let tally = Arc::new(Told(std::sync::Mutex::new(Some(5))));
+        let limiter = Limiter::shared(rates, Arc::clone(&tally) as Arc<dyn SharedTally>);
+        let told = |count| *tally.0.lock().unwrap() = count;
+        assert_eq!(limiter.check_everywhere(Limited::SignIn, who).await, Ok(()));
+        told(Some(6));
+        assert_eq!(limiter.check_everywhere(Limited::SignIn, who).await, Err(Duration::from_secs(30)));
+        told(None);
+        for _ in 2..5 {
+            assert_eq!(limiter.check_everywhere(Limited::SignIn, who).await, Ok(()));
+        }
+        assert!(limiter.check_everywhere(Limited::SignIn, who).await.is_err(), "the own bucket is empty");
     }
 
     #[test]
@@ -179,7 +285,7 @@ mod tests {
 
     #[test]
     fn full_buckets_are_forgotten() {
-        let rate = Rate::new(Quota::per_second(NonZeroU32::new(1_000_000).unwrap()));
+        let rate = Rate::new(NonZeroU32::new(1_000_000).unwrap(), Span::from_secs(1));
         let keys = i64::try_from(LIMITER_KEYS_UNSWEPT_MAX).unwrap() + 2;
         for id in 0..keys {
             rate.take(Who::User(UserId(id))).unwrap();

@@ -11,11 +11,13 @@ use crate::store::{StoreError, StoredUser, TokenHash};
 
 pub mod fields;
 mod limiter;
+mod open_streams;
 mod password;
 mod service;
 mod tokens;
 
-pub use limiter::{Limited, Limiter, Who};
+pub use limiter::{Limited, Limiter, SharedTally, Who};
+pub use open_streams::HeldStream;
 pub use service::Accounts;
 
 /// A user as the server knows them after sign-in.

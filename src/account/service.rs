@@ -6,6 +6,7 @@ use super::password::Passwords;
 use super::tokens::{self, Cached};
 use super::{AccountError, Issued, SignOutListener, SignedIn, User, fields};
 use crate::clock::Clock;
+use crate::domain::{Timestamp, UserId};
 use crate::limits::TOKEN_LIFE;
 use crate::store::{SignUp, Store, StoreError, TokenHash};
 
@@ -47,8 +48,34 @@ impl Accounts {
         let hash = tokens::hash_of(&token).ok_or(AccountError::BadCredentials)?;
         let now = self.clock.now();
         let expires_at = now.plus(TOKEN_LIFE);
-        self.store.create_token(hash, user.id, now, expires_at).await?;
+        self.keep(hash, user.id, now, expires_at).await?;
         Ok(Issued { token, expires_at, user: User::from(user) })
+    }
+
+    /// Stores a token, and ends the sign-ins that the store let go for it. Like a sign-out it runs to its end.
+    async fn keep(
+        &self,
+        token: TokenHash,
+        user: UserId,
+        now: Timestamp,
+        expires_at: Timestamp,
+    ) -> Result<(), StoreError> {
+        let (store, cached) = (Arc::clone(&self.store), Arc::clone(&self.cached));
+        let on_sign_out = Arc::clone(&self.on_sign_out);
+        let keeping = tokio::spawn(async move {
+            for gone in store.create_token(token, user, now, expires_at).await? {
+                cached.end(&gone);
+                on_sign_out.signed_out(gone);
+            }
+            Ok(())
+        });
+        keeping.await.unwrap_or_else(|error| Err(StoreError::OutcomeUnknown(error.to_string())))
+    }
+
+    /// The sign-in that `token` stands for, if it is valid now and in memory.
+    #[must_use]
+    pub fn remembered(&self, token: &str) -> Option<Arc<SignedIn>> {
+        self.cached.get(&tokens::hash_of(token)?, self.clock.now())
     }
 
     /// The sign-in that `token` stands for, if it is valid now. Answers from memory when it can.
@@ -67,6 +94,16 @@ impl Accounts {
         let signed_in = Arc::new(SignedIn { user: User::from(user), token: hash, expires_at });
         self.cached.remember(asked, &signed_in, now);
         Ok(Some(signed_in))
+    }
+
+    /// Whether a sign-in is still good, as far as the store can be asked: yes when it cannot.
+    pub async fn is_good(&self, token: TokenHash) -> bool {
+        !matches!(self.store.token_user(token, self.clock.now()).await, Ok(None))
+    }
+
+    /// Forgets a sign-in that has ended, here or on another node: the next who shows its token is looked up.
+    pub fn forget(&self, token: &TokenHash) {
+        self.cached.end(token);
     }
 
     /// Ends the sign-in and its live streams. Ending it twice is no error.

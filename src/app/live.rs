@@ -58,6 +58,10 @@ impl History for StoreHistory {
         let events = self.store.events_after(auction_id, after, limit).await.map_err(|error| unavailable(&error))?;
         Ok(events.into_iter().map(|stored| publication(&auction, stored)).collect())
     }
+
+    async fn heads(&self, auctions: &[AuctionId]) -> Result<Vec<(AuctionId, Seq)>, HistoryUnavailable> {
+        self.store.heads(auctions).await.map_err(|error| unavailable(&error))
+    }
 }
 
 /// A stored event as it was published.

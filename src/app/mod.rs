@@ -2,31 +2,38 @@
 //!
 //! Nothing is decided here; who reads [`Application::build`] knows how the house hangs together.
 
+mod foundation;
 mod live;
+mod node;
+mod sign_outs;
+mod stop;
 
 use std::io;
 use std::net::TcpListener;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use actix_web::dev::{Server, ServerHandle};
+use actix_web::dev::Server;
 use actix_web::{App, HttpServer, web};
 use metrics_exporter_prometheus::PrometheusHandle;
 
-use crate::account::{Accounts, Limiter, SignOutListener};
-use crate::auction::{Engine, EngineParts, Tenure};
-use crate::bus::Bus;
-use crate::bus::memory::MemoryBus;
+use crate::account::Accounts;
+use crate::auction::{Engine, EngineParts};
+use crate::bus::{Bus, Subscriber};
 use crate::clock::Clock;
 use crate::cluster::Router;
 use crate::http::{self, Door};
 use crate::limits;
-use crate::session::{self, Ending, Hubs};
-use crate::settings::{BusUrl, Settings, StoreUrl};
-use crate::store::postgres::{self, PostgresSettings, PostgresStore};
-use crate::store::sqlite::SqliteStore;
+use crate::session::{self, Ending, Hubs, SharedReads};
+use crate::settings::Settings;
+use crate::store::ownership::ShardId;
 use crate::store::{Store, StoreError};
+use foundation::{Foundation, Shared};
 use live::{RouterDesk, StoreHistory};
+use node::{Node, NodeParts};
+use sign_outs::{Forgetting, SignOuts};
+use stop::{Progress, cut_short};
 
 /// Why the server did not start.
 #[derive(Debug, thiserror::Error)]
@@ -36,9 +43,11 @@ pub enum StartError {
     #[error("cannot open the store: {0}")]
     Open(#[from] crate::store::sqlite::OpenError),
     #[error("cannot open the store: {0}")]
-    OpenShared(#[from] postgres::OpenError),
-    #[error("bus.url is redis://, and this build serves one node only: set it to `memory:`")]
-    OneNodeOnly,
+    OpenShared(#[from] crate::store::postgres::OpenError),
+    #[error("cannot set up the bus: {0}")]
+    Bus(#[from] crate::bus::RedisBusError),
+    #[error("cannot start the link to the other nodes: {0}")]
+    Link(io::Error),
     #[error("the store does not answer: {0}")]
     Store(#[from] StoreError),
 }
@@ -47,12 +56,16 @@ pub enum StartError {
 pub struct Application {
     server: Server,
     engine: Arc<Engine>,
+    /// `None` for one process alone.
+    node: Option<Node>,
     router: Arc<Router>,
+    bus: Arc<dyn Bus>,
     hubs: Arc<Hubs>,
     store: Arc<dyn Store>,
     accounts: Arc<Accounts>,
     clock: Arc<Clock>,
     metrics: PrometheusHandle,
+    stopping: Arc<AtomicBool>,
     url: String,
 }
 
@@ -65,38 +78,43 @@ impl Application {
         let settings = Arc::new(settings);
         let clock = Arc::new(Clock::system());
 
-        // 1. What carries committed events to the sessions.
-        let bus: Arc<dyn Bus> = match &settings.bus {
-            BusUrl::Memory => Arc::new(MemoryBus::default()),
-            BusUrl::Redis(_) => return Err(StartError::OneNodeOnly),
-        };
+        // 1. What must survive, and what carries committed events to the sessions.
+        let Foundation { store, bus, tenure, limiter, shared } = Foundation::lay(&settings).await?;
+        let limiter = Arc::new(limiter);
 
-        // 2. What must survive. Taking over fences whoever owned the auctions before.
-        let store = open_store(&settings).await?;
-        let epoch = store.take_over().await?;
-        own_everything();
-
-        // 3. Who decides: one actor an auction, the committer behind them, the watch over closings.
+        // 2. Who decides: one actor an auction, the committer behind them, the watch over closings.
         let parts = EngineParts {
             store: Arc::clone(&store),
             bus: Arc::clone(&bus),
             clock: Arc::clone(&clock),
             ack: settings.ack,
-            tenure: Tenure::whole(epoch),
+            tenure,
         };
         let engine = Engine::start(parts).await?;
-        let router = Arc::new(Router::alone(Arc::clone(&engine)));
+
+        // 3. Who else decides: the other nodes, if there are any, and the way of a bid to them.
+        let (node, router) = match shared {
+            None => (None, Arc::new(Router::alone(Arc::clone(&engine)))),
+            Some(Shared { ownership, incarnation }) => {
+                let (engine, clock) = (Arc::clone(&engine), Arc::clone(&clock));
+                let parts = NodeParts { settings: &settings.cluster, incarnation, ownership, engine, clock };
+                let (node, router) = Node::join(parts).await?;
+                (Some(node), router)
+            }
+        };
 
         // 4. Who watches: the hubs, fed by the bus, catching up from the store, handing bids to the engine.
-        let limiter = Arc::new(Limiter::new(settings.limits));
-        let history = Arc::new(StoreHistory::new(Arc::clone(&store), Arc::clone(&clock)));
+        let history = StoreHistory::new(Arc::clone(&store), Arc::clone(&clock));
+        let history = Arc::new(SharedReads::new(Arc::new(history)));
         let desk = Arc::new(RouterDesk::new(Arc::clone(&router), Arc::clone(&limiter)));
         let hubs = Arc::new(Hubs::new(Arc::clone(&clock), history, desk));
-        bus.subscribe(Arc::clone(&hubs) as Arc<dyn crate::bus::Subscriber>);
+        bus.subscribe(Arc::clone(&hubs) as Arc<dyn Subscriber>);
 
-        // 5. Who may come in: accounts, whose sign-outs end live streams, and the door.
-        let on_sign_out = Arc::clone(&hubs) as Arc<dyn SignOutListener>;
+        // 5. Who may come in: accounts, whose sign-outs go over the bus to all who know of them, and the door.
+        let on_sign_out = Arc::new(SignOuts(Arc::clone(&bus)));
         let accounts = Arc::new(Accounts::new(Arc::clone(&store), Arc::clone(&clock), on_sign_out));
+        bus.subscribe(Arc::new(Forgetting(Arc::downgrade(&accounts))));
+        let stopping = Arc::new(AtomicBool::new(false));
         let door = web::Data::new(Door {
             router: Arc::clone(&router),
             store: Arc::clone(&store),
@@ -105,9 +123,10 @@ impl Application {
             clock: Arc::clone(&clock),
             settings: Arc::clone(&settings),
             metrics: metrics.clone(),
+            stopping: Arc::clone(&stopping),
         });
         let (server, url) = listen(&settings, door, web::Data::from(Arc::clone(&hubs)))?;
-        Ok(Self { server, engine, router, hubs, store, accounts, clock, metrics, url })
+        Ok(Self { server, engine, node, router, bus, hubs, store, accounts, clock, metrics, stopping, url })
     }
 
     /// Where the server listens.
@@ -123,48 +142,75 @@ impl Application {
     }
 
     /// Serves until `stop` resolves, then drains: bids in flight are answered, sessions are told why they
-    /// end, files are closed.
+    /// end, files are closed. After `limits::STOP_WITHIN` it returns all the same, and the log says what was cut.
     ///
     /// # Errors
     /// When the server itself fails.
     pub async fn run(self, stop: impl Future<Output = ()>) -> io::Result<()> {
-        let Self { server, engine, hubs, store, metrics, .. } = self;
+        let Self { server, engine, node, bus, hubs, store, accounts, metrics, stopping, .. } = self;
         let handle = server.handle();
-        session::clock::start(&hubs);
+        keep_time(&hubs, &bus, &engine);
+        if node.is_some() {
+            look_after(&hubs, &engine, &accounts);
+        }
         let upkeep = actix_web::rt::spawn(observe(Arc::clone(&engine), metrics));
         let serving = actix_web::rt::spawn(server);
-        stop.await;
-        tracing::info!("stopping");
-        drain(&engine, &hubs, &handle).await;
-        upkeep.abort();
-        let served = serving.await;
-        store.close().await;
-        tracing::info!("stopped");
-        served.unwrap_or(Ok(()))
-    }
-}
-
-async fn open_store(settings: &Settings) -> Result<Arc<dyn Store>, StartError> {
-    match &settings.store {
-        StoreUrl::Sqlite(path) => Ok(Arc::new(SqliteStore::open(path)?)),
-        StoreUrl::Postgres(url) => {
-            tracing::info!(store = %settings.store, "this must be the only node: bus.url is memory:");
-            Ok(Arc::new(PostgresStore::open(PostgresSettings::new(url, &settings.cluster)).await?))
+        tokio::select! {
+            () = stop => tracing::info!("stopping"),
+            () = replaced(node.as_ref()) => tracing::error!("another process took this node's name: stopping"),
         }
+        stopping.store(true, Ordering::Release);
+        let (progress, mut served) = (Progress::default(), Ok(()));
+        let drained = async {
+            if let Some(node) = &node {
+                progress.waits_for("other nodes to take over");
+                node.hand_over().await;
+            }
+            progress.waits_for("answers to bids");
+            engine.stop(Duration::from(limits::STOP_WITHIN) / 2).await;
+            if let Some(node) = &node {
+                progress.waits_for("the link to other nodes");
+                node.close().await;
+            }
+            progress.waits_for("open connections");
+            hubs.close_all(Ending::Shutdown);
+            handle.stop(true).await;
+            served = serving.await.unwrap_or(Ok(()));
+            progress.waits_for("the bus");
+            bus.drained().await;
+            progress.waits_for("reads and writes of the store");
+            store.close().await;
+        };
+        match cut_short(limits::STOP_WITHIN.into(), &progress, drained).await {
+            Ok(()) => tracing::info!("stopped"),
+            Err(waited_for) => tracing::warn!(waited_for, "the stop took too long and was cut short"),
+        }
+        upkeep.abort();
+        served
     }
 }
 
-/// One process owns all auctions, as one shard, and its clock is the store's.
-fn own_everything() {
-    metrics::counter!("gavel_takeovers_total").increment(1);
-    metrics::gauge!("gavel_shards_owned").set(1.0);
-    metrics::gauge!("gavel_clock_offset_seconds").set(0.0);
+/// Ticks for the sessions: one node leads the clock, the owner of the first shard.
+fn keep_time(hubs: &Arc<Hubs>, bus: &Arc<dyn Bus>, engine: &Arc<Engine>) {
+    let engine = Arc::clone(engine);
+    session::clock::start(hubs, Arc::clone(bus), move || engine.tenure().holds(ShardId(0)));
 }
 
-async fn drain(engine: &Engine, hubs: &Hubs, server: &ServerHandle) {
-    engine.stop(Duration::from(limits::STOP_WITHIN) / 2).await;
-    hubs.close_all(Ending::Shutdown);
-    server.stop(true).await;
+/// Looks for what the bus may have lost: events of other nodes, and sign-outs there.
+fn look_after(hubs: &Arc<Hubs>, engine: &Arc<Engine>, accounts: &Arc<Accounts>) {
+    let (engine, accounts) = (Arc::clone(engine), Arc::clone(accounts));
+    session::heads::watch(hubs, move |auction| engine.decides_for(auction));
+    session::sign_ins::watch(hubs, move |token| {
+        let accounts = Arc::clone(&accounts);
+        async move { accounts.is_good(token).await }
+    });
+}
+
+async fn replaced(node: Option<&Node>) {
+    match node {
+        Some(node) => node.replaced().await,
+        None => std::future::pending().await,
+    }
 }
 
 /// Once a second: sets the gauges that nobody sets on the way and lets the recorder fold its samples.

@@ -6,7 +6,6 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
 
 use actix::{Actor, ActorContext, ActorFutureExt, AsyncContext, Context, SpawnHandle, WrapFuture};
 use tokio::sync::oneshot;
@@ -56,7 +55,7 @@ pub(super) struct AuctionActor {
     close_timer: Option<SpawnHandle>,
     /// After a closing that was not written: when to decide it again.
     close_not_before: Timestamp,
-    /// Who waits for the end of a [`HandOver`].
+    /// Who waits for the end of a [`HandOver`](super::mailbox::HandOver).
     leaving: Option<oneshot::Sender<()>>,
 }
 
@@ -123,7 +122,7 @@ impl AuctionActor {
 
     fn sleep_when_idle(&self, ctx: &mut Context<Self>) {
         let wait = self.shared.clock.until(self.used_at.plus(limits::AUCTION_IDLE));
-        ctx.run_later(wait.max(Duration::from_millis(100)), |actor, ctx| {
+        ctx.run_later(wait.max(limits::AUCTION_IDLE_LOOK.into()), |actor, ctx| {
             let idle = actor.shared.clock.now().since(actor.used_at) >= limits::AUCTION_IDLE;
             if idle && actor.pending.is_empty() && !actor.due_soon() && actor.gate.shut_if_idle() {
                 actor.shared.sleepers.fell_asleep(actor.id, &actor.gate);

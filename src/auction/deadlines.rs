@@ -1,7 +1,8 @@
 //! The watch over closing instants: wakes each auction when its time comes, whether or not anyone looks.
 //!
-//! It holds the soonest deadlines in memory and reads further ones from the store when it runs short.
-//! It closes nothing itself: the woken auction does.
+//! It holds the soonest deadlines in memory, reads further ones from the store when it runs short, and reads them all
+//! again now and then: another node may not have told of an auction that it stored. It closes nothing itself: the woken
+//! auction does.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -14,11 +15,10 @@ use crate::domain::{AuctionId, Span, Timestamp};
 use crate::limits;
 use crate::store::{Store, StoreError};
 
-const RETRY: Span = Span::from_secs(1);
-
 /// The soonest closing instants of this node's shards.
 pub(super) struct Deadlines {
     tenure: Arc<Tenure>,
+    clock: Arc<Clock>,
     known: Mutex<Known>,
     changed: Notify,
 }
@@ -26,6 +26,8 @@ pub(super) struct Deadlines {
 #[derive(Default)]
 struct Known {
     soonest: BTreeSet<(Timestamp, AuctionId)>,
+    /// Those whose auctions were woken and are closing, for [`limits::CLOSING_LASTS`].
+    closing: BTreeSet<(Timestamp, AuctionId)>,
     /// Deadlines after this one are in the store only; `None` when all are here.
     beyond: Option<(Timestamp, AuctionId)>,
     /// A reading is under way: what is added meanwhile may be missing from it.
@@ -42,8 +44,8 @@ impl Known {
 }
 
 impl Deadlines {
-    pub(super) fn new(tenure: Arc<Tenure>) -> Self {
-        Self { tenure, known: Mutex::default(), changed: Notify::new() }
+    pub(super) fn new(tenure: Arc<Tenure>, clock: Arc<Clock>) -> Self {
+        Self { tenure, clock, known: Mutex::default(), changed: Notify::new() }
     }
 
     fn known(&self) -> MutexGuard<'_, Known> {
@@ -71,10 +73,13 @@ impl Deadlines {
         self.changed.notify_one();
     }
 
-    /// Auctions that close before `by`, as far as they are in memory.
+    /// Auctions that close before `by` or are closing now, as far as they are in memory.
     pub(super) fn before(&self, by: Timestamp) -> Vec<AuctionId> {
-        let known = self.known();
-        known.soonest.iter().take_while(|(at, _)| *at < by).map(|(_, id)| *id).collect()
+        let over = self.clock.now().plus(Span(-limits::CLOSING_LASTS.0));
+        let mut known = self.known();
+        known.closing.retain(|(at, _)| *at > over);
+        let coming = known.soonest.iter().take_while(|(at, _)| *at < by);
+        known.closing.iter().chain(coming).map(|(_, id)| *id).collect()
     }
 
     /// Reads the soonest deadlines: those after what is known, or from the start if that is due.
@@ -100,35 +105,55 @@ impl Deadlines {
     }
 
     /// Calls `wake` for each auction whose closing instant has come, for ever. `wake` says whether it did.
-    pub(super) async fn watch<W>(self: Arc<Self>, store: Arc<dyn Store>, clock: Arc<Clock>, wake: W)
+    pub(super) async fn watch<W>(self: Arc<Self>, store: Arc<dyn Store>, wake: W)
     where
         W: AsyncFn(AuctionId) -> bool,
     {
+        let mut reread_at = self.clock.now().plus(limits::DEADLINES_REREAD);
         loop {
+            if self.clock.until(reread_at).is_zero() {
+                self.known().stale = true;
+                reread_at = self.clock.now().plus(limits::DEADLINES_REREAD);
+            }
             if self.known().runs_short()
                 && let Err(error) = self.refill(store.as_ref()).await
             {
                 tracing::warn!(%error, "the next closing instants could not be read; trying again");
-                actix::clock::sleep(RETRY.into()).await;
+                actix::clock::sleep(limits::DEADLINES_RETRY.into()).await;
                 continue;
             }
-            let first = self.known().soonest.first().copied();
-            let Some((at, id)) = first else {
-                self.changed.notified().await;
-                continue;
-            };
-            let wait = clock.until(at.plus(Span(-limits::WAKE_AHEAD.0)));
-            if !wait.is_zero() {
-                tokio::select! {
-                    () = actix::clock::sleep(wait) => {}
-                    () = self.changed.notified() => {}
+            match self.due() {
+                Ok(deadline) => self.wake(deadline, &wake).await,
+                Err(next) => {
+                    let wait = next.map_or(reread_at, |next| next.min(reread_at));
+                    tokio::select! {
+                        () = actix::clock::sleep(self.clock.until(wait)) => {}
+                        () = self.changed.notified() => {}
+                    }
                 }
-                continue;
             }
-            self.known().soonest.remove(&(at, id));
-            if !wake(id).await {
-                self.known().soonest.insert((clock.now().plus(limits::WAKE_AHEAD).plus(RETRY), id));
-            }
+        }
+    }
+
+    /// The first deadline if it is time to wake its auction, else when that is.
+    fn due(&self) -> Result<(Timestamp, AuctionId), Option<Timestamp>> {
+        let mut known = self.known();
+        let wake_at = known.soonest.first().map(|(at, _)| at.plus(Span(-limits::WAKE_AHEAD.0)));
+        if wake_at.is_some_and(|at| self.clock.until(at).is_zero()) {
+            known.soonest.pop_first().ok_or(None)
+        } else {
+            Err(wake_at)
+        }
+    }
+
+    async fn wake<W>(&self, (at, id): (Timestamp, AuctionId), wake: &W)
+    where
+        W: AsyncFn(AuctionId) -> bool,
+    {
+        self.known().closing.insert((at, id));
+        if !wake(id).await {
+            let again = self.clock.now().plus(limits::WAKE_AHEAD).plus(limits::DEADLINES_RETRY);
+            self.known().soonest.insert((again, id));
         }
     }
 }

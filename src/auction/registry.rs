@@ -92,7 +92,7 @@ impl Engine {
             tenure: Arc::clone(&tenure),
             awake,
             node_gate: Gate::new(limits::BIDS_IN_FLIGHT_PER_NODE),
-            deadlines: Arc::new(Deadlines::new(tenure)),
+            deadlines: Arc::new(Deadlines::new(tenure, clock)),
             arbiter: arbiter.clone(),
             stopping: AtomicBool::new(false),
         });
@@ -100,7 +100,7 @@ impl Engine {
         let watched = Arc::clone(&engine);
         let deadlines = Arc::clone(&engine.deadlines);
         arbiter.spawn_fn(move || {
-            actix::spawn(deadlines.watch(store, clock, async move |id| watched.wake(id).await));
+            actix::spawn(deadlines.watch(store, async move |id| watched.wake(id).await));
         });
         Ok(engine)
     }

@@ -106,6 +106,12 @@ impl Tenure {
         terms.get(&self.shard_of(auction)).map(Arc::clone)
     }
 
+    /// Whether the shard's term has begun and not ended.
+    #[must_use]
+    pub fn holds(&self, shard: ShardId) -> bool {
+        self.terms.read().unwrap_or_else(PoisonError::into_inner).contains_key(&shard)
+    }
+
     /// The shards whose term has not ended, with their epochs, by id.
     #[must_use]
     pub fn held(&self) -> Vec<(ShardId, Epoch)> {

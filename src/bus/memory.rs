@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, PoisonError, RwLock};
 
+use async_trait::async_trait;
 use metrics::{Counter, counter};
 
 use super::{Bus, Publication, Subscriber};
@@ -20,13 +21,15 @@ impl Default for MemoryBus {
 }
 
 impl MemoryBus {
-    fn each(&self, tell: impl Fn(&dyn Subscriber)) {
+    /// Tells every subscriber something that this process did not publish.
+    pub(super) fn each(&self, tell: impl Fn(&dyn Subscriber)) {
         for subscriber in self.subscribers.read().unwrap_or_else(PoisonError::into_inner).iter() {
             tell(subscriber.as_ref());
         }
     }
 }
 
+#[async_trait]
 impl Bus for MemoryBus {
     fn publish(&self, publications: Arc<[Publication]>) {
         self.published.increment(publications.len() as u64);

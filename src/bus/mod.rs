@@ -5,9 +5,14 @@
 
 use std::sync::Arc;
 
+use async_trait::async_trait;
+
 use crate::domain::{AuctionId, Epoch, Event, Money, Timestamp};
 
 pub mod memory;
+mod redis;
+
+pub use self::redis::{RedisBus, RedisBusError, RedisBusSettings, Tally, Tried, describe};
 
 /// One committed event, with what a viewer needs beside it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,6 +39,7 @@ pub trait Subscriber: Send + Sync {
 }
 
 /// The port.
+#[async_trait]
 pub trait Bus: Send + Sync {
     /// Hands committed events, in seq order within each auction, to every subscriber.
     fn publish(&self, publications: Arc<[Publication]>);
@@ -43,4 +49,6 @@ pub trait Bus: Send + Sync {
     fn publish_sign_out(&self, token: [u8; 32]);
     /// Adds a subscriber for the life of the process.
     fn subscribe(&self, subscriber: Arc<dyn Subscriber>);
+    /// Resolves when nothing waits to leave this process, or soon in any case: for a node that stops.
+    async fn drained(&self) {}
 }

@@ -1,6 +1,7 @@
 //! The command line. Exit codes: 0 fine, 1 the work failed, 2 wrong usage or settings.
 
 mod check_config;
+pub mod cluster;
 pub mod demo;
 mod migrate;
 mod serve;
@@ -38,6 +39,8 @@ enum Command {
     Verify(ConfigArgs),
     /// Check the settings and print all faults at once
     CheckConfig(ConfigArgs),
+    /// Run a whole cluster on this machine, for trying: a private Postgres, a private Redis and nodes
+    Cluster(cluster::ClusterArgs),
 }
 
 #[derive(Debug, Args)]
@@ -70,6 +73,7 @@ pub fn run() -> ExitCode {
         Command::Migrate(args) => with_settings(&args, |settings| migrate::run(&settings)),
         Command::Verify(args) => with_settings(&args, |settings| verify::run(&settings)),
         Command::CheckConfig(args) => check_config::run(args.config.as_deref()),
+        Command::Cluster(args) => cluster::run(args),
     }
 }
 

@@ -62,7 +62,11 @@ pub(super) async fn limit_reads<B: MessageBody + 'static>(
     next.call(req).await.map(ServiceResponse::map_into_left_body)
 }
 
-fn check_read(req: &HttpRequest) -> Result<(), HttpError> {
+/// Counts one reading request.
+///
+/// # Errors
+/// The address's rate is used up.
+pub(super) fn check_read(req: &HttpRequest) -> Result<(), HttpError> {
     let door: &web::Data<Door> = Door::of(req)?;
     door.limit(Limited::Read, ClientAddress::of(req, &door.settings).who())
 }

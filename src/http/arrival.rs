@@ -26,12 +26,17 @@ pub(super) async fn bound<B: MessageBody + 'static>(
     mut req: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<B>, Error> {
+    bound_body(&mut req);
+    next.call(req).await
+}
+
+/// See [`bound`].
+pub(super) fn bound_body(req: &mut ServiceRequest) {
     if !matches!(*req.method(), Method::GET | Method::HEAD) {
-        let within = if is_upload(&req) { UPLOAD_WITHIN } else { BODY_WITHIN };
+        let within = if is_upload(req) { UPLOAD_WITHIN } else { BODY_WITHIN };
         let body = InTime::new(req.take_payload(), within);
         req.set_payload(Payload::Stream { payload: Box::pin(body) });
     }
-    next.call(req).await
 }
 
 fn is_upload(req: &ServiceRequest) -> bool {
@@ -54,7 +59,7 @@ struct InTime<S> {
 
 impl<S> InTime<S> {
     fn new(inner: S, within: Span) -> Self {
-        Self { inner, within: Duration::from_micros(within.0.unsigned_abs()), late: None }
+        Self { inner, within: within.into(), late: None }
     }
 }
 

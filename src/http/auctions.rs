@@ -9,10 +9,12 @@ use super::auth::SignedInUser;
 use super::extract::{AuctionRef, limit};
 use super::given::Faults;
 use super::new_auction::NewAuctionBody;
+use super::object::Object;
 use super::openapi::problems;
 use super::{Door, HttpError, cursor, images};
 use crate::account::Limited;
 use crate::domain::Timestamp;
+use crate::limits::PAGE_DESCRIPTIONS_BYTES_MAX;
 use crate::protocol::client::{AuctionView, State};
 use crate::store::{ListQuery, NewAuction, StateFilter, StoreError, StoredAuction};
 
@@ -26,11 +28,11 @@ use crate::store::{ListQuery, NewAuction, StateFilter, StoreError, StoredAuction
 pub(super) async fn create(
     door: web::Data<Door>,
     user: SignedInUser,
-    body: web::Json<NewAuctionBody>,
+    web::Json(Object(body)): web::Json<Object<NewAuctionBody>>,
 ) -> Result<HttpResponse, HttpError> {
     door.limit(Limited::Write, user.who())?;
     let now = door.clock.now();
-    let stored = put_up(&door, body.into_inner().check(user.0.user.id, now)?).await?;
+    let stored = put_up(&door, body.check(user.0.user.id, now)?).await?;
     Ok(HttpResponse::Created()
         .insert_header((header::LOCATION, format!("/api/v1/auctions/{}", stored.id)))
         .json(AuctionView::new(&stored, now)))
@@ -66,7 +68,7 @@ pub(super) struct ListParams {
     /// `next_cursor` of the page before.
     #[param(pattern = "^[0-9a-f]{32}$")]
     cursor: Option<String>,
-    /// Items on a page; 50 when left out.
+    /// Most items on a page; 50 when left out. A page whose descriptions are long may end earlier: go on with its cursor.
     #[param(value_type = Option<u32>, minimum = 1, maximum = 1000)]
     limit: Option<String>,
 }
@@ -122,12 +124,22 @@ pub(super) async fn list(door: web::Data<Door>, params: web::Query<ListParams>) 
 async fn page(door: &Door, query: ListQuery) -> Result<AuctionsPage, HttpError> {
     let wanted = usize::try_from(query.limit).unwrap_or(usize::MAX);
     let found = door.store.list_auctions(ListQuery { limit: query.limit.saturating_add(1), ..query }).await?;
-    let shown = &found[..found.len().min(wanted)];
-    let last = shown.last().filter(|_| found.len() > wanted);
+    let shown = &found[..fitting(&found).min(wanted)];
+    let last = shown.last().filter(|_| found.len() > shown.len());
     Ok(AuctionsPage {
         items: shown.iter().map(|auction| AuctionView::new(auction, query.now)).collect(),
         next_cursor: last.map(|last| cursor::to_text((last.terms.ends_at, last.id))),
     })
+}
+
+/// How many of the auctions, at least one, fit on a page by the length of their descriptions.
+fn fitting(auctions: &[StoredAuction]) -> usize {
+    let mut bytes = 0;
+    let fits = |auction: &&StoredAuction| {
+        bytes += auction.description.len();
+        bytes <= PAGE_DESCRIPTIONS_BYTES_MAX
+    };
+    auctions.iter().take_while(fits).count().max(1).min(auctions.len())
 }
 
 /// Shows one auction.

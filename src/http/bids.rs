@@ -13,6 +13,7 @@ use uuid::Uuid;
 use super::auth::SignedInUser;
 use super::extract::AuctionRef;
 use super::given::{Faults, Given};
+use super::object::Object;
 use super::openapi::problems;
 use super::problem::{Code, FieldFault};
 use super::{Door, HttpError, problem_of};
@@ -118,11 +119,12 @@ pub(super) async fn place(
     door: web::Data<Door>,
     user: SignedInUser,
     AuctionRef(auction_id): AuctionRef,
-    body: web::Json<BidBody>,
+    web::Json(Object(body)): web::Json<Object<BidBody>>,
 ) -> Result<HttpResponse, HttpError> {
-    let user = &user.0.user;
-    let bid = body.into_inner().check(user.bidder())?;
-    let answer = place_bid_checked(&door.router, &door.limiter, user.id, auction_id, bid).await?;
+    // Its form is checked here, all members at once: not again as on the other ways in.
+    let bid = body.check(user.0.user.bidder())?;
+    door.limit(Limited::Bid, user.who())?;
+    let answer = door.router.place_bid(auction_id, bid).await?;
     let receipt = answer.outcome.map_err(HttpError::Rejected)?;
     let mut response = if answer.repeated { HttpResponse::Ok() } else { HttpResponse::Created() };
     Ok(response.json(ReceiptView::from(&receipt)))

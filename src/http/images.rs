@@ -2,8 +2,6 @@
 //!
 //! What is handed out is only ever what [`super::picture`] wrote, with a fixed media type.
 
-use std::time::Duration;
-
 use actix_multipart::{Multipart, MultipartError};
 use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse, web};
@@ -41,7 +39,7 @@ pub(super) struct ImageView {
 #[serde(deny_unknown_fields)]
 #[allow(dead_code, reason = "only described; the form is read part by part")]
 pub(super) struct UploadForm {
-    /// A PNG, JPEG or WebP picture of at most 5 MiB and 8,000 pixels on each side.
+    /// A PNG, JPEG or WebP picture of at most 5 MiB, 25 megapixels and 8,000 pixels on each side.
     #[schema(value_type = String, format = Binary, content_media_type = "application/octet-stream")]
     file: Vec<u8>,
 }
@@ -62,8 +60,7 @@ pub(super) async fn upload(
     door.limit(Limited::Write, user.who())?;
     let id = {
         let Ok(_slot) = UPLOADS.try_acquire() else { return Err(HttpError::Overloaded) };
-        let within = Duration::from_micros(UPLOAD_WITHIN.0.unsigned_abs());
-        let file = tokio::time::timeout(within, read_file(parts))
+        let file = tokio::time::timeout(UPLOAD_WITHIN.into(), read_file(parts))
             .await
             .unwrap_or_else(|_late| Err(HttpError::invalid("file", "must arrive within a minute")))?;
         keep(&door, user.0.user.id, file).await?

@@ -30,7 +30,11 @@ pub(super) async fn check<B: MessageBody + 'static>(
     next.call(req).await.map(ServiceResponse::map_into_left_body)
 }
 
-fn check_request(req: &HttpRequest) -> Result<(), HttpError> {
+/// Whether a request that changes something may be done.
+///
+/// # Errors
+/// When it may come from another origin.
+pub(super) fn check_request(req: &HttpRequest) -> Result<(), HttpError> {
     let door = Door::of(req)?;
     if auth::bearer(req).is_some() || origin_allowed(req, &door.settings) {
         Ok(())
@@ -39,7 +43,8 @@ fn check_request(req: &HttpRequest) -> Result<(), HttpError> {
     }
 }
 
-fn changes_state(method: &Method) -> bool {
+/// Whether the method is not a safe one (RFC 9110, 9.2.1).
+pub(super) fn changes_state(method: &Method) -> bool {
     !matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS | Method::TRACE)
 }
 

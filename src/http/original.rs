@@ -48,7 +48,7 @@ pub async fn join(
 ) -> HttpResponse {
     let back = |message: &str| redirect(&with_note("/join", "error", message));
     let Some(fields) = body::read::<JoinFields>(&request, payload.as_deref()) else { return back(texts::INVALID) };
-    if door.limiter.check(Limited::SignUp, client.who()).is_err() {
+    if door.limiter.check_everywhere(Limited::SignUp, client.who()).await.is_err() {
         return back(texts::RATE_LIMITED);
     }
     if let Err(error) = door.accounts.sign_up(&fields.email, &fields.nick, &fields.password).await {
@@ -76,7 +76,7 @@ pub async fn login(
         Some(next) => redirect(&with_note(next, "loginError", message)),
         None => redirect(&with_note("/", "error", message)),
     };
-    if door.limiter.check(Limited::SignIn, client.who()).is_err() {
+    if door.limiter.check_everywhere(Limited::SignIn, client.who()).await.is_err() {
         return back(texts::RATE_LIMITED);
     }
     match door.accounts.sign_in(&fields.email, &fields.password).await {

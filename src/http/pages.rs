@@ -24,6 +24,8 @@ use crate::web::{Around, Card, Frame, IndexPage, JoinPage, MinePage, OwnBidRow, 
 const CARDS: u32 = 24;
 /// Auctions that start soon, and ended ones, on the first page.
 const BESIDE: u32 = 6;
+/// How long an ended auction is shown there.
+const ENDED_SHOWN: Span = Span::from_secs(3 * 86_400);
 /// Bids of the history on one page of a room.
 const HISTORY_ROWS: i64 = 100;
 /// Of a reader's own things, how many are looked at.
@@ -65,17 +67,8 @@ async fn beside(store: &dyn Store, now: Timestamp) -> Result<(Vec<StoredAuction>
     let soon = ListQuery { state: StateFilter::Scheduled, now, after: None, limit: BESIDE };
     let mut upcoming = store.list_auctions(soon).await?;
     upcoming.sort_by_key(|auction| auction.terms.starts_at);
-    let mut ended = Vec::new();
-    // The list runs forward in time, so the newest ends are found by looking back in widening windows.
-    for back in [Span::from_secs(600), Span::from_secs(6 * 3_600), Span::from_secs(3 * 86_400)] {
-        let after = Some((now.plus(Span(-back.0)), AuctionId(0)));
-        ended = store.list_auctions(ListQuery { state: StateFilter::Closed, now, after, limit: 200 }).await?;
-        if ended.len() >= BESIDE as usize {
-            break;
-        }
-    }
-    ended.reverse();
-    ended.truncate(BESIDE as usize);
+    let mut ended = store.just_ended(now, BESIDE).await?;
+    ended.retain(|auction| now.since(auction.terms.ends_at) <= ENDED_SHOWN);
     Ok((upcoming, ended))
 }
 

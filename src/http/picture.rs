@@ -11,7 +11,7 @@ use image::imageops::FilterType;
 use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits};
 use sha2::{Digest, Sha256};
 
-use crate::limits::{IMAGE_DECODE_BYTES_MAX, IMAGE_SIDE_MAX, IMAGE_STORED_SIDE_MAX};
+use crate::limits::{IMAGE_DECODE_BYTES_MAX, IMAGE_PIXELS_MAX, IMAGE_SIDE_MAX, IMAGE_STORED_SIDE_MAX};
 use crate::store::StoredImage;
 
 /// Hardly to be told from the original, at a tenth of the size.
@@ -69,7 +69,9 @@ fn decode(bytes: &[u8]) -> Result<DynamicImage, PictureError> {
     reader.limits(limits);
     let mut decoder = reader.into_decoder().map_err(|error| unreadable(&error))?;
     let (width, height) = decoder.dimensions();
-    if width.max(height) > IMAGE_SIDE_MAX || decoder.total_bytes() > IMAGE_DECODE_BYTES_MAX {
+    let pixels = u64::from(width) * u64::from(height);
+    if width.max(height) > IMAGE_SIDE_MAX || pixels > IMAGE_PIXELS_MAX || decoder.total_bytes() > IMAGE_DECODE_BYTES_MAX
+    {
         return Err(too_large());
     }
     let orientation = decoder.orientation().map_err(|error| unreadable(&error))?;
@@ -104,7 +106,8 @@ fn damaged(error: &dyn std::fmt::Display) -> PictureError {
 }
 
 fn too_large() -> PictureError {
-    PictureError::Unsuitable(format!("must have at most {IMAGE_SIDE_MAX} pixels on each side"))
+    let millions = IMAGE_PIXELS_MAX / 1_000_000;
+    PictureError::Unsuitable(format!("must have at most {millions} megapixels, and {IMAGE_SIDE_MAX} on each side"))
 }
 
 #[cfg(test)]
@@ -201,11 +204,17 @@ mod tests {
 
     #[test]
     fn a_small_file_that_decodes_to_a_huge_picture_is_refused() {
-        let mut bytes = Vec::new();
-        let row = vec![0_u8; 9_000];
-        image::codecs::png::PngEncoder::new(&mut bytes)
-            .write_image(&row, 9_000, 1, image::ExtendedColorType::L8)
-            .unwrap();
-        assert!(matches!(reencode(&bytes), Err(PictureError::Unsuitable(_))));
+        let of_size = |width: u32, height: u32| {
+            let mut bytes = Vec::new();
+            let pixels = vec![0_u8; width as usize * height as usize];
+            image::codecs::png::PngEncoder::new(&mut bytes)
+                .write_image(&pixels, width, height, image::ExtendedColorType::L8)
+                .unwrap();
+            bytes
+        };
+        for (width, height) in [(9_000, 1), (1, 9_000), (5_001, 5_000)] {
+            let refused = reencode(&of_size(width, height));
+            assert!(matches!(refused, Err(PictureError::Unsuitable(why)) if why.contains("25 megapixels")));
+        }
     }
 }

@@ -157,6 +157,8 @@ impl Problem {
         let meaning = self.code.meaning();
         let mut response = HttpResponse::build(meaning.status);
         response.insert_header((header::CONTENT_TYPE, MEDIA_TYPE));
+        // A proxy would keep a 404 of something that is there a moment later.
+        response.insert_header((header::CACHE_CONTROL, "no-store"));
         if meaning.status == StatusCode::UNAUTHORIZED {
             response.insert_header((header::WWW_AUTHENTICATE, "Bearer"));
         }

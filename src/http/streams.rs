@@ -1,20 +1,24 @@
 //! The live streams' routes: the server clock, SSE and WebSocket.
 //!
 //! Only what HTTP has to say about them (who asks, from where, for what); the streams themselves are
-//! `session`'s.
+//! `session`'s. A stream's place among those of its address is given back with its body.
 
 use std::collections::HashMap;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
+use actix_web::body::{BodySize, BoxBody, MessageBody};
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest, HttpResponse, web};
+use bytes::Bytes;
 use futures_util::future::LocalBoxFuture;
 
 use super::address::ClientAddress;
 use super::auth::{Caller, bearer, token};
 use super::extract::{AuctionRef, auction_id, digits};
 use super::{Door, HttpError, origin_allowed};
-use crate::account::{Limited, SignOutListener as _, SignedIn};
+use crate::account::{HeldStream, Limited, SignOutListener as _, SignedIn};
 use crate::auction::BidError;
 use crate::domain::{AuctionId, Seq};
 use crate::limits::SUBSCRIPTIONS_PER_SESSION_MAX;
@@ -45,8 +49,8 @@ pub(super) async fn server_clock(
     hubs: web::Data<Hubs>,
     door: web::Data<Door>,
 ) -> Result<HttpResponse, HttpError> {
-    door.limit(Limited::Stream, address.who())?;
-    Ok(sse::open_clock(&hubs)?)
+    let place = place_for(&door, address)?;
+    Ok(holding(place, sse::open_clock(&hubs)?))
 }
 
 /// A WebSocket. Browsers let any page open one, so the page must be ours when the cookie speaks.
@@ -64,7 +68,7 @@ pub(super) async fn web_socket(
         OpenError::Handshake(_error) => HttpError::UpgradeRequired,
     })?;
     watcher.still_signed_in().await?;
-    Ok(response)
+    Ok(holding(watcher.place, response))
 }
 
 /// One auction's events.
@@ -103,6 +107,7 @@ pub(super) struct Watcher {
     signed_in: Option<Arc<SignedIn>>,
     by_cookie: bool,
     token: Option<String>,
+    place: HeldStream,
     hubs: web::Data<Hubs>,
     door: web::Data<Door>,
 }
@@ -119,21 +124,21 @@ impl FromRequest for Watcher {
         Box::pin(async move {
             let door = parts?;
             let hubs = hubs.ok_or(HttpError::Overloaded)?;
-            door.limit(Limited::Stream, address.await?.who())?;
+            let place = place_for(&door, address.await?)?;
             let Caller { signed_in, by_cookie } = caller.await?;
             if with_bearer && signed_in.is_none() {
                 return Err(HttpError::Unauthenticated);
             }
-            Ok(Self { signed_in, by_cookie, token, hubs, door })
+            Ok(Self { signed_in, by_cookie, token, place, hubs, door })
         })
     }
 }
 
 impl Watcher {
-    async fn follow(&self, auctions: &[(AuctionId, Option<Position>)]) -> Result<HttpResponse, HttpError> {
+    async fn follow(self, auctions: &[(AuctionId, Option<Position>)]) -> Result<HttpResponse, HttpError> {
         let response = sse::open(&self.hubs, auctions, self.signed_in.as_deref())?;
         self.still_signed_in().await?;
-        Ok(response)
+        Ok(holding(self.place, response))
     }
 
     /// A sign-out between the look-up and the registration of the stream found no stream to end: ends it now.
@@ -144,6 +149,34 @@ impl Watcher {
             self.hubs.signed_out(signed_in.token);
         }
         Ok(())
+    }
+}
+
+/// Counts the stream among those of its address.
+fn place_for(door: &Door, address: ClientAddress) -> Result<HeldStream, HttpError> {
+    door.limit(Limited::Stream, address.who())?;
+    door.limiter.hold_stream(address.who()).map_err(HttpError::RateLimited)
+}
+
+/// A stream's body with its place, which goes with it.
+struct Holding {
+    body: BoxBody,
+    _place: HeldStream,
+}
+
+fn holding(place: HeldStream, response: HttpResponse) -> HttpResponse {
+    response.map_body(|_, body| BoxBody::new(Holding { body, _place: place }))
+}
+
+impl MessageBody for Holding {
+    type Error = <BoxBody as MessageBody>::Error;
+
+    fn size(&self) -> BodySize {
+        self.body.size()
+    }
+
+    fn poll_next(mut self: Pin<&mut Self>, task: &mut Context<'_>) -> Poll<Option<Result<Bytes, Self::Error>>> {
+        Pin::new(&mut self.body).poll_next(task)
     }
 }
 

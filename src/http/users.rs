@@ -8,6 +8,7 @@ use utoipa::ToSchema;
 use super::address::ClientAddress;
 use super::auth::{SignedInUser, removal_cookie, session_cookie};
 use super::given::{Faults, Given};
+use super::object::Object;
 use super::openapi::problems;
 use super::{Door, HttpError};
 use crate::account::{Limited, User, fields};
@@ -56,10 +57,10 @@ pub(super) struct SignUpBody {
 pub(super) async fn sign_up(
     door: web::Data<Door>,
     address: ClientAddress,
-    body: web::Json<SignUpBody>,
+    web::Json(Object(body)): web::Json<Object<SignUpBody>>,
 ) -> Result<HttpResponse, HttpError> {
-    door.limit(Limited::SignUp, address.who())?;
-    let (email, nick, password) = checked(body.into_inner())?;
+    door.limit_everywhere(Limited::SignUp, address.who()).await?;
+    let (email, nick, password) = checked(body)?;
     let user = door.accounts.sign_up(&email, &nick, &password).await?;
     Ok(HttpResponse::Created().json(UserView::from(&user)))
 }
@@ -115,10 +116,10 @@ pub(super) struct SessionView {
 pub(super) async fn sign_in(
     door: web::Data<Door>,
     address: ClientAddress,
-    body: web::Json<SignInBody>,
+    web::Json(Object(body)): web::Json<Object<SignInBody>>,
 ) -> Result<HttpResponse, HttpError> {
-    door.limit(Limited::SignIn, address.who())?;
-    let SignInBody { email, password } = body.into_inner();
+    door.limit_everywhere(Limited::SignIn, address.who()).await?;
+    let SignInBody { email, password } = body;
     let mut faults = Faults::default();
     let both = faults.required("email", email).zip(faults.required("password", password));
     let (email, password) = faults.or(both)?;

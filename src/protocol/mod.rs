@@ -5,4 +5,5 @@
 
 pub mod client;
 pub mod link;
+pub mod node;
 pub mod time;

@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use super::feed::{Feed, Place};
 use super::member::{Member, Table, Wants};
 use super::meters::Meters;
+use super::present::Presence;
 use super::shared::SessionId;
 use super::{Snapshot, frames};
 use crate::bus::Publication;
@@ -79,18 +80,20 @@ pub(super) struct Channel {
     further_back: FurtherBack,
     /// Something could not be read; try again at the next tick.
     retry: bool,
+    _followed: Presence<AuctionId>,
 }
 
 impl Channel {
-    pub(super) fn new(number: u64, auction_id: AuctionId) -> Self {
+    pub(super) fn new(number: u64, followed: Presence<AuctionId>) -> Self {
         Self {
             number,
-            feed: Feed::new(auction_id),
+            feed: Feed::new(followed.key),
             members: HashMap::new(),
             snapshot_under_way: false,
             gap_under_way: false,
             further_back: FurtherBack::NotAsked,
             retry: false,
+            _followed: followed,
         }
     }
 
@@ -142,6 +145,14 @@ impl Channel {
     /// Events may have been lost unseen: looks for them.
     pub(super) fn distrust(&mut self, desk: &mut Desk<'_>) {
         self.fill_gap(desk);
+    }
+
+    /// The history has come as far as `head`: looks for what did not come here.
+    pub(super) fn learn_head(&mut self, head: Seq, desk: &mut Desk<'_>) {
+        self.feed.learn(head);
+        if self.feed.is_behind() {
+            self.fill_gap(desk);
+        }
     }
 
     /// Takes up what failed, once a tick.
@@ -248,7 +259,7 @@ impl Channel {
         self.gap_under_way = false;
         let had = self.feed.head;
         for publication in events.into_iter().flatten() {
-            if self.feed.place(&publication) == Place::Next {
+            if self.feed.place_stored(&publication) == Place::Next {
                 self.hand_out(publication, desk);
             }
         }

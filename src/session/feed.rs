@@ -60,6 +60,8 @@ pub(super) struct Feed {
     pub(super) ends_at: Timestamp,
     pub(super) snapshot: Option<SharedSnapshot>,
     known: bool,
+    /// The newest ownership that was heard of. What comes of an earlier one after it is left to the history.
+    newest: Epoch,
     /// The highest seq that is known to exist.
     seen: Seq,
     /// Contiguous, the last one is the head.
@@ -76,6 +78,7 @@ impl Feed {
             ends_at: Timestamp(0),
             snapshot: None,
             known: false,
+            newest: Epoch(0),
             seen: Seq::ZERO,
             recent: VecDeque::new(),
             ahead: BTreeMap::new(),
@@ -100,6 +103,7 @@ impl Feed {
             self.epoch = snapshot.epoch;
             self.ends_at = snapshot.ends_at;
         }
+        self.newest = self.newest.max(snapshot.epoch);
         self.seen = self.seen.max(snapshot.head);
         self.snapshot = Some(SharedSnapshot {
             seq: snapshot.head,
@@ -109,8 +113,23 @@ impl Feed {
         });
     }
 
-    /// Where `publication` belongs; one that is ahead is kept for [`Feed::next_in_order`].
+    /// The auction is known to have come as far as `head`.
+    pub(super) fn learn(&mut self, head: Seq) {
+        self.seen = self.seen.max(head);
+    }
+
+    /// Where a publication from the bus belongs; one that is ahead is kept for [`Feed::next_in_order`]. One of an
+    /// earlier ownership than what was heard already counts as known: if it was ever committed, the history has it.
     pub(super) fn place(&mut self, publication: &Publication) -> Place {
+        if publication.epoch < self.newest {
+            return Place::Known;
+        }
+        self.newest = publication.epoch;
+        self.place_stored(publication)
+    }
+
+    /// The same for one from the history, where all ownerships stand in order.
+    pub(super) fn place_stored(&mut self, publication: &Publication) -> Place {
         let seq = publication.event.seq;
         self.seen = self.seen.max(seq);
         if self.known && seq <= self.head {
@@ -145,7 +164,8 @@ impl Feed {
                 return None;
             }
             let publication = entry.remove();
-            if publication.event.seq > self.head {
+            // What waited may be of an ownership that ended before the head was written: the history decides.
+            if publication.event.seq > self.head && publication.epoch >= self.epoch {
                 return Some(self.append(publication));
             }
         }
@@ -175,5 +195,89 @@ impl Feed {
     pub(super) fn horizon(&self) -> Seq {
         let span = i64::try_from(RECENT_EVENTS_PER_AUCTION).unwrap_or(i64::MAX);
         Seq((self.head.0 - span).max(0))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::domain::{Event, EventKind};
+
+    fn publication(seq: i64, epoch: i64) -> Publication {
+        let event = Event { seq: Seq(seq), at: Timestamp(seq), kind: EventKind::Closed { winner: None } };
+        Publication {
+            auction_id: AuctionId(1),
+            epoch: Epoch(epoch),
+            event: Arc::new(event),
+            min_next: crate::domain::Money::ZERO,
+            ends_at: Timestamp(0),
+        }
+    }
+
+    /// Knows everything up to `head`, all of it of epoch 3.
+    fn feed(head: i64) -> Feed {
+        let mut feed = Feed::new(AuctionId(1));
+        let (auction_id, json) = (AuctionId(1), "{}".to_owned());
+        let snapshot = Snapshot { auction_id, epoch: Epoch(3), head: Seq(head), ends_at: Timestamp(0), json };
+        feed.take_snapshot(&snapshot, Timestamp(0));
+        feed
+    }
+
+    /// Takes it as a hub does; what was handed out for it.
+    fn publish(feed: &mut Feed, publication: Publication) -> Vec<(i64, i64)> {
+        let mut handed_out = Vec::new();
+        if feed.place(&publication) == Place::Next {
+            feed.append(publication);
+            handed_out.push((feed.head.0, feed.epoch.0));
+            while feed.next_in_order().is_some() {
+                handed_out.push((feed.head.0, feed.epoch.0));
+            }
+        }
+        handed_out
+    }
+
+    #[test]
+    fn an_event_of_an_earlier_term_after_one_of_a_later_is_dropped() {
+        let mut feed = feed(5);
+        assert_eq!(publish(&mut feed, publication(6, 4)), [(6, 4)]);
+        assert_eq!(publish(&mut feed, publication(7, 3)), []);
+        assert!(!feed.is_behind(), "nor believed to be there");
+        assert_eq!(publish(&mut feed, publication(7, 4)), [(7, 4)]);
+    }
+
+    #[test]
+    fn an_event_of_an_earlier_term_that_waits_does_not_follow_one_of_a_later() {
+        let mut feed = feed(5);
+        assert_eq!(publish(&mut feed, publication(8, 3)), []);
+        assert_eq!(publish(&mut feed, publication(6, 4)), [(6, 4)]);
+        assert_eq!(publish(&mut feed, publication(7, 4)), [(7, 4)]);
+        assert!(feed.is_behind(), "the history says what event 8 is");
+        assert_eq!(publish(&mut feed, publication(8, 4)), [(8, 4)]);
+    }
+
+    #[test]
+    fn the_end_of_an_earlier_term_that_comes_late_is_left_to_the_history() {
+        let mut feed = feed(5);
+        assert_eq!(publish(&mut feed, publication(7, 4)), []);
+        assert_eq!(publish(&mut feed, publication(6, 3)), []);
+        assert!(feed.is_behind());
+        let stored = publication(6, 3);
+        assert_eq!(feed.place_stored(&stored), Place::Next);
+        feed.append(stored);
+        assert_eq!(feed.next_in_order().map(|event| event.seq), Some(Seq(7)));
+    }
+
+    #[test]
+    fn a_head_that_is_told_makes_a_feed_behind_until_it_is_there() {
+        let mut feed = feed(5);
+        feed.learn(Seq(5));
+        assert!(!feed.is_behind());
+        feed.learn(Seq(6));
+        feed.learn(Seq(2));
+        assert!(feed.is_behind());
+        publish(&mut feed, publication(6, 3));
+        assert!(!feed.is_behind());
     }
 }

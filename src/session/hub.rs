@@ -42,7 +42,7 @@ impl LocalHub {
     pub(super) fn start(node: &Arc<Hubs>, outlet: Outlet, depth: Gauge) -> Self {
         let core = Core {
             node: Arc::clone(node),
-            roster: RefCell::new(Roster::new(Arc::clone(&node.meters))),
+            roster: RefCell::new(Roster::new(Arc::clone(&node.meters), node.here.clone())),
             reads_at_once: Semaphore::new(HISTORY_READS_AT_ONCE),
             reads_waiting: Cell::new(0),
         };
@@ -86,8 +86,9 @@ impl LocalHub {
     }
 
     fn obey(&self, order: Order) {
-        self.with(|roster, _| match order {
+        self.with(|roster, at| match order {
             Order::Tick(now) => roster.begin_round(now),
+            Order::Heads(heads) => roster.learn_heads(&heads, at),
             Order::SignedOut(token) => roster.sign_out(token),
             Order::Close(ending) => roster.end_where(ending, |_| true),
         });

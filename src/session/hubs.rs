@@ -11,12 +11,14 @@ use super::ending::Ending;
 use super::hub::LocalHub;
 use super::inbox::{Inbox, Order, inbox};
 use super::meters::Meters;
+use super::present::Here;
 use super::seats::Seats;
+use super::ticks::Ticks;
 use super::{BidDesk, History, HistoryUnavailable};
 use crate::account::SignOutListener;
 use crate::bus::{Publication, Subscriber};
 use crate::clock::Clock;
-use crate::domain::{AuctionId, Timestamp};
+use crate::domain::{AuctionId, Seq, Timestamp};
 use crate::store::TokenHash;
 
 static NUMBERS: AtomicU64 = AtomicU64::new(0);
@@ -33,6 +35,8 @@ pub struct Hubs {
     pub(super) desk: Arc<dyn BidDesk>,
     pub(super) meters: Arc<Meters>,
     pub(super) seats: Arc<Seats>,
+    pub(super) here: Here,
+    pub(super) ticks: Ticks,
     number: u64,
     inboxes: RwLock<Vec<Arc<Inbox>>>,
 }
@@ -43,11 +47,13 @@ impl Hubs {
     pub fn new(clock: Arc<Clock>, history: Arc<dyn History>, desk: Arc<dyn BidDesk>) -> Self {
         let meters = Arc::new(Meters::new());
         Self {
+            ticks: Ticks::new(clock.now()),
             clock,
             history,
             desk,
             seats: Arc::new(Seats::new(Arc::clone(&meters))),
             meters,
+            here: Here::default(),
             number: NUMBERS.fetch_add(1, Ordering::Relaxed),
             inboxes: RwLock::new(Vec::new()),
         }
@@ -91,8 +97,21 @@ impl Hubs {
         }
     }
 
-    /// Tells every hub the server's time; [`super::clock`] does it once a second.
-    pub fn tick(&self, now: Timestamp) {
+    /// Tells every hub where auctions stand in the history, so that those who are behind catch up.
+    pub(super) fn heads(&self, heads: &Arc<[(AuctionId, Seq)]>) {
+        self.each(|inbox| inbox.order(Order::Heads(Arc::clone(heads))));
+    }
+
+    /// Tells every hub the own time if no tick comes over the bus.
+    pub(super) fn stand_in(&self) {
+        let now = self.clock.now();
+        if self.ticks.stand_in(now) {
+            self.tell_time(now);
+        }
+    }
+
+    /// Tells every hub a time, whatever was told before.
+    pub(super) fn tell_time(&self, now: Timestamp) {
         self.each(|inbox| inbox.order(Order::Tick(now)));
     }
 
@@ -131,6 +150,16 @@ impl Subscriber for Hubs {
                 self.meters.dropped.increment(u64::try_from(publications.len()).unwrap_or(u64::MAX));
             }
         });
+    }
+
+    fn tick(&self, now: Timestamp) {
+        if self.ticks.hear(now, self.clock.now()) {
+            self.tell_time(now);
+        }
+    }
+
+    fn signed_out(&self, token: [u8; 32]) {
+        SignOutListener::signed_out(self, token);
     }
 }
 

@@ -10,14 +10,16 @@ use tokio::sync::mpsc;
 
 use super::ending::Ending;
 use crate::bus::Publication;
-use crate::domain::Timestamp;
+use crate::domain::{AuctionId, Seq, Timestamp};
 use crate::limits::{HUB_ORDERS_MAX, HUB_QUEUE_MAX};
 use crate::store::TokenHash;
 
 /// What a hub is told beside publications.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Order {
     Tick(Timestamp),
+    /// Where auctions stand in the history.
+    Heads(Arc<[(AuctionId, Seq)]>),
     SignedOut(TokenHash),
     Close(Ending),
 }
@@ -69,13 +71,14 @@ impl Inbox {
 
     /// Gives an order.
     pub(super) fn order(&self, order: Order) {
-        if self.orders.try_send(order).is_err() {
-            match order {
+        if let Err(refused) = self.orders.try_send(order) {
+            match refused.into_inner() {
                 Order::SignedOut(_) => self.state.sign_outs_lost.store(true, Ordering::Release),
                 Order::Close(ending) => {
                     *self.state.close_lost.lock().unwrap_or_else(PoisonError::into_inner) = Some(ending);
                 }
-                Order::Tick(_) => {}
+                // The next ones come within a second.
+                Order::Tick(_) | Order::Heads(_) => {}
             }
         }
     }

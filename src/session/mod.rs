@@ -1,8 +1,9 @@
 //! The clients of this node: their live connections and what feeds them.
 //!
 //! One [`hub`] a worker thread; one session actor a connection ([`websocket`], [`sse`]); a bounded
-//! [`queue`] between both; `catch_up` for what a session missed; [`clock`] for the ticks. This room
-//! knows neither who owns an auction nor how it is stored: it asks through the traits below.
+//! [`queue`] between both; `catch_up` for what a session missed; [`clock`] for the ticks; [`heads`] and
+//! [`sign_ins`] for what the bus lost unseen. This room knows neither who owns an auction nor how it is stored: it asks through the
+//! traits below.
 //!
 //! The way of an event: [`Hubs`] puts it into each hub's bounded inbox; the hub checks its seq against
 //! the auction's `feed`, which keeps the newest ones encoded; each `member` that is up to date gets
@@ -21,6 +22,7 @@ mod ending;
 mod feed;
 mod frame_guard;
 mod frames;
+pub mod heads;
 pub mod hub;
 mod hubs;
 mod inbox;
@@ -28,13 +30,17 @@ mod member;
 mod meters;
 mod pace;
 mod position;
+mod present;
 pub mod queue;
 mod requests;
 mod roster;
 mod round;
 mod seats;
 mod shared;
+mod shared_reads;
+pub mod sign_ins;
 pub mod sse;
+mod ticks;
 mod tune;
 pub mod websocket;
 
@@ -46,6 +52,7 @@ pub use hubs::Hubs;
 pub use meters::describe;
 pub use position::{EventId, Position};
 pub use seats::{Kind, Refused};
+pub use shared_reads::SharedReads;
 pub use tune::tune_connection;
 
 /// The state of an auction, ready to be sent as a `snapshot`.
@@ -80,6 +87,8 @@ pub trait History: Send + Sync {
         after: Seq,
         limit: u32,
     ) -> Result<Vec<Publication>, HistoryUnavailable>;
+    /// The newest event of each of `auctions` that there is, in no order.
+    async fn heads(&self, auctions: &[AuctionId]) -> Result<Vec<(AuctionId, Seq)>, HistoryUnavailable>;
 }
 
 /// A bid as it came in a WebSocket frame, already of the right form.

@@ -112,6 +112,10 @@ impl<'de> Deserialize<'de> for Id {
 
 /// Reads a frame.
 pub(super) fn parse(text: &str) -> Result<Request, Malformed> {
+    // An array would be taken for the members in the order of our code.
+    if !text.trim_start().starts_with('{') {
+        return Err(Malformed { detail: "must be a JSON object".to_owned(), bid_id: None });
+    }
     let raw = serde_json::from_str::<Raw>(text).map_err(|error| Malformed {
         detail: error.to_string().chars().take(DETAIL_CHARS_MAX).collect(),
         bid_id: bid_id_of(text),
@@ -181,6 +185,8 @@ mod tests {
             "[]",
             "{}",
             r#"{"type":"shout"}"#,
+            r#"["ping",1]"#,
+            r#"["unsubscribe","1"]"#,
             r#"{"type":"ping","x":1}"#,
             r#"{"type":"ping","t":"1"}"#,
             r#"{"type":"subscribe"}"#,

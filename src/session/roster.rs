@@ -14,11 +14,12 @@ use super::frames::{self, Frame};
 use super::member::Member;
 use super::meters::Meters;
 use super::position::Position;
+use super::present::Here;
 use super::round::Round;
 use super::seats::{Kind, Seat};
 use super::shared::{Session, SessionId, Ticket};
 use crate::bus::Publication;
-use crate::domain::{AuctionId, Timestamp};
+use crate::domain::{AuctionId, Seq, Timestamp};
 use crate::limits::{PING_EVERY, SESSION_STUCK, SIGN_OUTS_REMEMBERED, SILENCE_MAX, SUBSCRIPTIONS_PER_SESSION_MAX};
 use crate::store::TokenHash;
 
@@ -48,10 +49,11 @@ pub(super) struct Roster {
     round: Round,
     signed_out: VecDeque<TokenHash>,
     meters: Arc<Meters>,
+    here: Here,
 }
 
 impl Roster {
-    pub(super) fn new(meters: Arc<Meters>) -> Self {
+    pub(super) fn new(meters: Arc<Meters>, here: Here) -> Self {
         Self {
             sessions: HashMap::new(),
             channels: HashMap::new(),
@@ -60,6 +62,7 @@ impl Roster {
             round: Round::default(),
             signed_out: VecDeque::new(),
             meters,
+            here,
         }
     }
 
@@ -71,7 +74,8 @@ impl Roster {
     /// Takes in a session. One whose sign-in ended while it was being set up ends at once.
     pub(super) fn join(&mut self, seat: Seat, who: (Kind, Option<Ticket>), now: Timestamp) -> Rc<Session> {
         let id = SessionId(self.number());
-        let session = Rc::new(Session::new(id, seat, who, now));
+        let sign_in = who.1.map(|ticket| self.here.signed_in.enter(ticket.token));
+        let session = Rc::new(Session::new(id, (seat, sign_in), who, now));
         if session.ticket.is_some_and(|ticket| self.signed_out.contains(&ticket.token)) {
             session.queue.end(Ending::SignedOut);
         }
@@ -116,7 +120,9 @@ impl Roster {
         }
         let member = Member::new(Rc::clone(&entry.session), after);
         let number = self.number();
-        let channel = self.channels.entry(auction_id).or_insert_with(|| Channel::new(number, auction_id));
+        let followed = &self.here.followed;
+        let new = || Channel::new(number, followed.enter(auction_id));
+        let channel = self.channels.entry(auction_id).or_insert_with(new);
         let mut desk = Desk { now, meters: &self.meters, reads: &mut self.reads };
         channel.join(session, member, &mut desk);
         Ok(())
@@ -152,6 +158,16 @@ impl Roster {
         let mut desk = Desk { now, meters: &self.meters, reads: &mut self.reads };
         for channel in self.channels.values_mut() {
             channel.distrust(&mut desk);
+        }
+    }
+
+    /// So far the auctions have come in the history.
+    pub(super) fn learn_heads(&mut self, heads: &[(AuctionId, Seq)], now: Timestamp) {
+        let mut desk = Desk { now, meters: &self.meters, reads: &mut self.reads };
+        for (auction_id, head) in heads {
+            if let Some(channel) = self.channels.get_mut(auction_id) {
+                channel.learn_head(*head, &mut desk);
+            }
         }
     }
 

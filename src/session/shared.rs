@@ -3,6 +3,7 @@
 use std::cell::Cell;
 
 use super::frames::Wire;
+use super::present::Presence;
 use super::queue::Queue;
 use super::seats::{Kind, Seat};
 use crate::domain::Timestamp;
@@ -32,10 +33,16 @@ pub struct Session {
     /// Subscriptions that are not live yet.
     pub(super) unsettled: Cell<usize>,
     _seat: Seat,
+    _sign_in: Option<Presence<TokenHash>>,
 }
 
 impl Session {
-    pub(super) fn new(id: SessionId, seat: Seat, who: (Kind, Option<Ticket>), now: Timestamp) -> Self {
+    pub(super) fn new(
+        id: SessionId,
+        (seat, sign_in): (Seat, Option<Presence<TokenHash>>),
+        who: (Kind, Option<Ticket>),
+        now: Timestamp,
+    ) -> Self {
         Self {
             id,
             kind: who.0,
@@ -45,6 +52,7 @@ impl Session {
             pinged_at: Cell::new(now),
             unsettled: Cell::new(0),
             _seat: seat,
+            _sign_in: sign_in,
         }
     }
 

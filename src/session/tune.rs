@@ -5,12 +5,10 @@
 //! freed. Until then it holds at most one write and the send buffer set here.
 
 use std::any::Any;
-use std::time::Duration;
 
 use actix_web::rt::net::TcpStream;
 use socket2::{SockRef, TcpKeepalive};
 
-use crate::domain::Span;
 use crate::limits::{PEER_STUCK, PING_EVERY, SOCKET_SEND_BUFFER_BYTES};
 
 /// Sets up `stream` if it is a TCP connection: no delay of small writes, a bounded send buffer, and an
@@ -25,13 +23,9 @@ pub fn tune_connection(stream: &dyn Any) {
 fn tune(socket: &SockRef<'_>) -> std::io::Result<()> {
     socket.set_tcp_nodelay(true)?;
     socket.set_send_buffer_size(SOCKET_SEND_BUFFER_BYTES)?;
-    socket
-        .set_tcp_keepalive(&TcpKeepalive::new().with_time(duration(PING_EVERY)).with_interval(duration(PING_EVERY)))?;
+    let every = PING_EVERY.into();
+    socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(every).with_interval(every))?;
     #[cfg(target_os = "linux")]
-    socket.set_tcp_user_timeout(Some(duration(PEER_STUCK)))?;
+    socket.set_tcp_user_timeout(Some(PEER_STUCK.into()))?;
     Ok(())
-}
-
-fn duration(span: Span) -> Duration {
-    Duration::from_micros(u64::try_from(span.0).unwrap_or(0))
 }

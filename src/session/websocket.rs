@@ -10,7 +10,6 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use actix::fut::ActorFuture;
 use actix::{Actor, ActorContext, AsyncContext, StreamHandler};
@@ -145,8 +144,11 @@ impl WebsocketSession {
         if ending != Ending::Shutdown || self.bids.is_empty() {
             return false;
         }
-        let awaited = Duration::from_micros(u64::try_from(RECEIPTS_AWAITED.0).unwrap_or(0));
-        self.receipts_awaited.get_or_insert_with(|| Box::pin(sleep(awaited))).as_mut().poll(task).is_pending()
+        self.receipts_awaited
+            .get_or_insert_with(|| Box::pin(sleep(RECEIPTS_AWAITED.into())))
+            .as_mut()
+            .poll(task)
+            .is_pending()
     }
 
     fn take_text(&mut self, text: &str, wire: &mut Wire) {

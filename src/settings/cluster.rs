@@ -122,7 +122,7 @@ impl Check<'_> {
     }
 
     fn secret(&mut self, secret: String, shared: bool) -> Secret {
-        if shared && secret.chars().count() < limits::CLUSTER_SECRET_CHARS_MIN {
+        if shared && secret.len() < limits::CLUSTER_SECRET_CHARS_MIN {
             let least = limits::CLUSTER_SECRET_CHARS_MIN;
             let problem = format!(
                 "a Postgres store needs a secret of at least {least} characters, the same on every node (openssl rand -hex 32)"

@@ -26,7 +26,8 @@ pub enum StoreError {
     /// It surely did not happen; try again later.
     #[error("the store is unavailable: {0}")]
     Unavailable(String),
-    /// It may or may not have happened (the connection was lost during a commit): read back before going on.
+    /// It may or may not have happened (the connection was lost or the disk failed during a commit): read back before
+    /// going on.
     #[error("the outcome is unknown: {0}")]
     OutcomeUnknown(String),
     /// The stored data breaks a rule that this program relies on.
@@ -107,6 +108,8 @@ pub enum Written {
     Fenced,
     /// Nothing written: the stored head is not `prev_seq`. An alarm, since the fence should have caught it.
     HeadMismatch { stored: Seq },
+    /// Nothing written: the batch, or what is stored of its auction, breaks a rule of the store. Others are not touched.
+    Damaged,
 }
 
 /// Events, answers and heads: the auctions' ledger.
@@ -115,7 +118,7 @@ pub trait Ledger: Send + Sync {
     /// Becomes the owner of every auction: fences all earlier epochs and returns the new one.
     async fn take_over(&self) -> Result<Epoch, StoreError>;
 
-    /// Commits all `batches` in one transaction, each whole or not at all.
+    /// Commits all `batches`, each whole or not at all: in one transaction, unless one is [`Written::Damaged`].
     ///
     /// Events, the auction's head, rejections and, with an [`EventKind::Closed`], the settlement
     /// (winner, price, seller) are one unit. Returns one [`Written`] for each batch, in order.
@@ -131,6 +134,9 @@ pub trait Ledger: Send + Sync {
     /// Up to `limit` events with a seq above `after`, in seq order.
     async fn events_after(&self, auction_id: AuctionId, after: Seq, limit: u32)
     -> Result<Vec<StoredEvent>, StoreError>;
+
+    /// The newest event of each of `auctions` that there is; [`Seq::ZERO`] when it has none. In no order.
+    async fn heads(&self, auctions: &[AuctionId]) -> Result<Vec<(AuctionId, Seq)>, StoreError>;
 
     /// Up to `limit` rejections, each with its place, strictly after `after`; every one comes once. For the auditor.
     async fn rejections_after(
@@ -206,6 +212,8 @@ pub trait Catalog: Send + Sync {
     async fn create_auction(&self, auction: NewAuction) -> Result<StoredAuction, StoreError>;
     async fn auction(&self, id: AuctionId) -> Result<Option<StoredAuction>, StoreError>;
     async fn list_auctions(&self, query: ListQuery) -> Result<Vec<StoredAuction>, StoreError>;
+    /// Up to `limit` auctions whose closing instant is past at `now`, the newest first.
+    async fn just_ended(&self, now: Timestamp, limit: u32) -> Result<Vec<StoredAuction>, StoreError>;
     /// Up to `limit` auctions with an id above `after`, by id: for the auditor.
     async fn auctions_by_id(&self, after: AuctionId, limit: u32) -> Result<Vec<StoredAuction>, StoreError>;
     async fn settlement(&self, id: AuctionId) -> Result<Option<Settlement>, StoreError>;
@@ -259,14 +267,14 @@ pub trait Accounts: Send + Sync {
         at: Timestamp,
     ) -> Result<SignUp, StoreError>;
     async fn user_by_email(&self, email: &str) -> Result<Option<StoredUser>, StoreError>;
-    /// Stores a token; the user's oldest tokens beyond `limits::TOKENS_PER_USER_MAX` go.
+    /// Stores a token. The user's expired tokens and the oldest beyond `limits::TOKENS_PER_USER_MAX` go: returns them.
     async fn create_token(
         &self,
         hash: TokenHash,
         user: UserId,
         at: Timestamp,
         expires_at: Timestamp,
-    ) -> Result<(), StoreError>;
+    ) -> Result<Vec<TokenHash>, StoreError>;
     /// The user whose token it is and when it expires, if the token is known and not expired at `now`.
     async fn token_user(&self, hash: TokenHash, now: Timestamp) -> Result<Option<(StoredUser, Timestamp)>, StoreError>;
     /// Ends a token; ending an unknown one is no error.

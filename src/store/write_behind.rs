@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 
 use super::{AuctionBatch, RejectedBid, Store, StoreError, Written};
 use crate::clock::{Clock, Stopwatch};
-use crate::domain::{AuctionId, Epoch, Event, Head, Timestamp};
+use crate::domain::{AuctionId, Epoch, Event, Head, Seq, Timestamp};
 use crate::limits;
 
 /// Where the fate of an auction's entries is reported.
@@ -168,19 +168,7 @@ impl Committer {
         match outcome {
             Ok(written) => {
                 for (waiting, written) in waiting.into_iter().zip(written) {
-                    if let Written::HeadMismatch { stored } = written {
-                        self.metrics.failures.increment(1);
-                        tracing::error!(
-                            auction.id = waiting.auction_id.0,
-                            stored.seq = stored.0,
-                            "the stored head is not the one that was extended"
-                        );
-                    }
-                    match written {
-                        Written::Committed => waiting.tell(Fate::Committed),
-                        Written::Fenced => self.refuse(waiting, Fate::Fenced),
-                        Written::HeadMismatch { .. } => self.refuse(waiting, Fate::Failed),
-                    }
+                    self.report_one(waiting, written);
                 }
             }
             Err(error) => {
@@ -189,6 +177,28 @@ impl Committer {
                 for waiting in waiting {
                     self.refuse(waiting, Fate::Failed);
                 }
+            }
+        }
+    }
+
+    fn report_one(&mut self, waiting: Waiting, written: Written) {
+        let auction_id = waiting.auction_id.0;
+        match written {
+            Written::Committed => waiting.tell(Fate::Committed),
+            Written::Fenced => self.refuse(waiting, Fate::Fenced),
+            Written::HeadMismatch { stored: Seq(stored) } => {
+                self.metrics.failures.increment(1);
+                tracing::error!(
+                    auction.id = auction_id,
+                    stored.seq = stored,
+                    "the stored head is not the one that was extended"
+                );
+                self.refuse(waiting, Fate::Failed);
+            }
+            Written::Damaged => {
+                self.metrics.failures.increment(1);
+                tracing::error!(auction.id = auction_id, "what is stored of an auction does not take its new events");
+                self.refuse(waiting, Fate::Failed);
             }
         }
     }
@@ -242,7 +252,7 @@ fn new_group(entry: &Entry) -> (Waiting, AuctionBatch) {
     let batch = AuctionBatch {
         auction_id: entry.auction_id,
         epoch: entry.epoch,
-        prev_seq: crate::domain::Seq::ZERO,
+        prev_seq: Seq::ZERO,
         events: Vec::new(),
         head: Head::EMPTY,
         rejections: Vec::new(),
@@ -254,7 +264,7 @@ fn add(batch: &mut AuctionBatch, content: Content) {
     match content {
         Content::Event(event, head) => {
             if batch.events.is_empty() {
-                batch.prev_seq = crate::domain::Seq(event.seq.0 - 1);
+                batch.prev_seq = Seq(event.seq.0 - 1);
             }
             batch.events.push(event);
             batch.head = head;

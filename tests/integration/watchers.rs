@@ -1,16 +1,17 @@
 //! Two thousand watchers of one auction, two of whom never read.
 
+mod crowd;
+
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
-use tokio::task::JoinHandle;
 use tokio_tungstenite::tungstenite::Message;
 
+use self::crowd::Board;
 use crate::harness::{Server, Ws, soon, uuid};
 
 const WATCHERS_OF_EACH_KIND: usize = 1_000;
@@ -22,30 +23,6 @@ const SEEN_WITHIN: Duration = Duration::from_millis(100);
 /// What the stuck sessions' bounded queues and the store's caches may add.
 const GROWTH_KIB_MAX: u64 = 48 * 1_024;
 
-/// When each bid was sent (nanoseconds since `origin`; 0 while it was not), and who has connected.
-struct Board {
-    origin: Instant,
-    sent_ns: Vec<AtomicU64>,
-    watching: AtomicUsize,
-}
-
-impl Board {
-    fn now_ns(&self) -> u64 {
-        u64::try_from(self.origin.elapsed().as_nanos()).unwrap()
-    }
-
-    fn sent(&self, seq: usize) {
-        self.sent_ns[seq].store(self.now_ns(), Ordering::SeqCst);
-    }
-
-    fn age_us(&self, seq: usize) -> u64 {
-        (self.now_ns() - self.sent_ns[seq].load(Ordering::SeqCst)) / 1_000
-    }
-}
-
-/// The ages at which one watcher saw bids 1, 2, 3, …
-type Seen = Vec<u64>;
-
 #[tokio::test(flavor = "multi_thread")]
 async fn two_thousand_watchers_see_every_bid_at_once_though_two_are_stuck() {
     assert_room_for_connections();
@@ -55,28 +32,21 @@ async fn two_thousand_watchers_see_every_bid_at_once_though_two_are_stuck() {
     let auction =
         seller.create(&json!({"title": "Watched", "start_price": 1, "duration_s": 3600, "rules": rules})).await;
     let auction = auction["id"].as_str().unwrap().to_owned();
-    let board = Arc::new(Board {
-        origin: Instant::now(),
-        sent_ns: (0..=BIDS_MAX).map(|_| AtomicU64::new(0)).collect(),
-        watching: AtomicUsize::new(0),
-    });
+    let board = Arc::new(Board::new(BIDS_MAX));
     let stuck = (stuck_sse(&server, &auction).await, stuck_ws(&server, &auction).await);
-    let (end, _) = tokio::sync::watch::channel(usize::MAX);
-    let mut watchers = Vec::new();
-    for _ in 1..WATCHERS_OF_EACH_KIND {
-        watchers.push(watch_ws(&server, &auction, Arc::clone(&board), end.subscribe()).await);
-        watchers.push(watch_sse(&server, &auction, Arc::clone(&board), end.subscribe()).await);
-    }
+    let watchers = 2 * (WATCHERS_OF_EACH_KIND - 1);
+    let seen = crowd::gather(server.address(), &auction, WATCHERS_OF_EACH_KIND - 1, &board);
     crate::harness::eventually("all watchers to be subscribed", || async {
-        (board.watching.load(Ordering::SeqCst) == watchers.len()).then_some(())
+        (board.watching() == watchers).then_some(())
     })
     .await;
 
     let (bids, before_kib, after_kib) = bid_at_a_steady_rate(&server, &auction, &board).await;
-    end.send(bids).unwrap();
-    let mut ages = Vec::with_capacity(bids * watchers.len());
-    for watcher in watchers {
-        let seen = soon("a watcher to have seen the last bid", watcher).await.unwrap();
+    board.end_after(bids);
+    let seen = soon("the watchers to have seen the last bid", seen).await.expect("no watcher failed");
+    assert_eq!(seen.len(), watchers);
+    let mut ages = Vec::with_capacity(bids * watchers);
+    for seen in seen {
         assert_eq!(seen.len(), bids, "every bid, each once");
         ages.extend(seen);
     }
@@ -157,77 +127,6 @@ fn resident_kib(pid: u32) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
     let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
     line.split_whitespace().nth(1).unwrap().parse().unwrap()
-}
-
-/// Collects ages until the last bid was seen; `end` says which one that is.
-struct Sightings {
-    board: Arc<Board>,
-    end: tokio::sync::watch::Receiver<usize>,
-    seen: Seen,
-}
-
-impl Sightings {
-    /// Takes note of a bid; fails unless it is the next one.
-    fn note(&mut self, text: &str) {
-        let digits = text.split_once("\"seq\":").expect("a bid has a seq").1;
-        let seq: usize = digits[..digits.find(|letter: char| !letter.is_ascii_digit()).unwrap()].parse().unwrap();
-        assert_eq!(seq, self.seen.len() + 1, "a bid is missing or came twice");
-        self.seen.push(self.board.age_us(seq));
-    }
-
-    fn is_done(&self) -> bool {
-        self.seen.len() >= *self.end.borrow()
-    }
-}
-
-async fn watch_ws(
-    server: &Server,
-    auction: &str,
-    board: Arc<Board>,
-    end: tokio::sync::watch::Receiver<usize>,
-) -> JoinHandle<Seen> {
-    let mut ws = Ws::anonymous(server).await;
-    ws.subscribe(auction).await;
-    ws.next_of("snapshot").await;
-    board.watching.fetch_add(1, Ordering::SeqCst);
-    let mut stream = ws.into_inner();
-    let mut sightings = Sightings { board, end, seen: Vec::new() };
-    tokio::spawn(async move {
-        // A tick comes every second, so that the end is noticed.
-        while !sightings.is_done() {
-            if let Message::Text(text) = stream.next().await.expect("the connection stays").unwrap() {
-                if text.contains("\"type\":\"bid\"") {
-                    sightings.note(&text);
-                } else {
-                    assert!(text.contains("\"type\":\"tick\""), "a watcher that reads is never told to skip: {text}");
-                }
-            }
-        }
-        sightings.seen
-    })
-}
-
-async fn watch_sse(
-    server: &Server,
-    auction: &str,
-    board: Arc<Board>,
-    end: tokio::sync::watch::Receiver<usize>,
-) -> JoinHandle<Seen> {
-    let mut sse = crate::harness::Sse::open(&server.anonymous(), &format!("/api/v1/auctions/{auction}/events")).await;
-    sse.next_of("snapshot").await;
-    board.watching.fetch_add(1, Ordering::SeqCst);
-    let mut sightings = Sightings { board, end, seen: Vec::new() };
-    tokio::spawn(async move {
-        while !sightings.is_done() {
-            let event = sse.next().await;
-            match event.event.as_str() {
-                "bid" => sightings.note(&event.data),
-                "tick" => {}
-                _ => panic!("a watcher that reads is never told to skip: {event:?}"),
-            }
-        }
-        sightings.seen
-    })
 }
 
 /// A connection with a small receive buffer.

@@ -2,8 +2,6 @@
 //!
 //! Only the form is read here; what an auction must keep to is checked where the API checks it.
 
-use std::time::Duration;
-
 use actix_multipart::Multipart;
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
@@ -68,8 +66,7 @@ pub async fn post(visit: Visit, request: HttpRequest, parts: Multipart) -> HttpR
     let Ok(_slot) = UPLOADS.try_acquire() else {
         return again(visit, &request, refusal_of(&HttpError::Overloaded), NewAuctionForm::default());
     };
-    let within = Duration::from_micros(UPLOAD_WITHIN.0.unsigned_abs());
-    let form = match tokio::time::timeout(within, read(parts)).await.unwrap_or(Err(INVALID)) {
+    let form = match tokio::time::timeout(UPLOAD_WITHIN.into(), read(parts)).await.unwrap_or(Err(INVALID)) {
         Ok(form) => form,
         Err(refusal) => return again(visit, &request, refusal, NewAuctionForm::default()),
     };

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use crate::bus::Subscriber;
-use crate::domain::{Seq, Span};
+use crate::domain::{AuctionId, Seq, Span};
 use crate::limits::{RECENT_EVENTS_PER_AUCTION, REPLAY_EVENTS_MAX, SUBSCRIPTIONS_PER_SESSION_MAX};
 
 use super::support::{House, Node};
@@ -130,6 +130,33 @@ async fn a_history_that_is_down_is_asked_again_at_the_next_tick() {
     node.house.is_down.store(false, Ordering::SeqCst);
     node.tick_after(Span::from_secs(1));
     client.read_until(1, 0).await;
+}
+
+#[actix_web::test]
+async fn an_event_that_the_bus_lost_without_another_after_it_is_found_by_the_heads() {
+    let node = Node::start(House::with_auctions(2));
+    let mut client = node.connect().await;
+    client.subscribe(1, None).await;
+    client.read_until(1, 0).await;
+    crate::session::heads::watch(&node.hubs, |_| false);
+    node.house.bid(1);
+    node.house.bid(1);
+    client.read_until(1, 2).await;
+}
+
+#[actix_web::test]
+async fn auctions_decided_here_and_those_that_nobody_follows_are_not_looked_after() {
+    let node = Node::start(House::with_auctions(3));
+    let mut client = node.connect().await;
+    for auction in [1, 2] {
+        client.subscribe(auction, None).await;
+        client.read_until(auction, 0).await;
+    }
+    crate::session::heads::watch(&node.hubs, |auction| auction == AuctionId(1));
+    while node.house.heads_read.load(Ordering::SeqCst) < 2 {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    assert_eq!(*node.house.heads_asked.lock().unwrap(), [AuctionId(2)]);
 }
 
 #[actix_web::test]

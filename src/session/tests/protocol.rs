@@ -167,6 +167,17 @@ async fn sign_out_and_expiry_end_the_sessions_of_that_sign_in_alone() {
 }
 
 #[actix_web::test]
+async fn a_sign_out_that_was_lost_ends_the_sessions_at_the_next_look() {
+    let node = Node::start(House::with_auctions(1));
+    let mut ann = node.connect_as(Some(1)).await;
+    let mut bob = node.connect_as(Some(2)).await;
+    crate::session::sign_ins::look(&node.hubs, &|sign_in| std::future::ready(sign_in != token(1))).await;
+    assert_eq!(ann.close_code().await, 4001);
+    bob.say(&json!({"type": "ping"})).await;
+    assert_eq!(bob.next().await["type"], "pong");
+}
+
+#[actix_web::test]
 async fn a_silent_client_is_pinged_then_cut() {
     let node = Node::start(House::default());
     let mut client = node.connect().await;

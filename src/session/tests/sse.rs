@@ -1,5 +1,7 @@
 //! SSE: the server clock and the events of auctions.
 
+use std::sync::atomic::Ordering;
+
 use super::support::{House, Node, START, token};
 use crate::account::SignOutListener;
 use crate::domain::Span;
@@ -33,6 +35,48 @@ async fn events_carry_names_and_ids() {
     node.tick_after(Span::from_secs(1));
     let tick = stream.next().await.unwrap();
     assert!(tick.starts_with("event: tick\ndata: {") && tick.contains(r#""heads":{"1":2}"#), "{tick}");
+}
+
+#[actix_web::test]
+async fn no_tick_comes_before_the_first_hello() {
+    let node = Node::start_single(House::with_auctions(2));
+    let mut clock = node.sse("/sse").await;
+    node.house.is_down.store(true, Ordering::SeqCst);
+    let mut stream = node.sse("/events/1,2/-1").await;
+    for _ in 0..3 {
+        node.tick_after(Span::from_secs(1));
+        // The hub has ticked: what the stream gets of it is in its queue.
+        clock.next().await.unwrap();
+    }
+    node.house.is_down.store(false, Ordering::SeqCst);
+    node.tick_after(Span::from_secs(1));
+    assert!(stream.next().await.unwrap().starts_with("retry: "));
+    let first = stream.next().await.unwrap();
+    assert!(first.starts_with("event: hello\n"), "{first}");
+}
+
+#[actix_web::test]
+async fn a_tick_between_two_hellos_tells_only_of_the_auction_that_was_greeted() {
+    let node = Node::start_single(House::with_auctions(2));
+    let mut known = node.sse("/events/1/0").await;
+    while !known.next().await.unwrap().starts_with("event: hello") {}
+    node.house.is_down.store(true, Ordering::SeqCst);
+    let mut stream = node.sse("/events/1,2/0").await;
+    stream.next().await.unwrap();
+    let hello = stream.next().await.unwrap();
+    assert!(hello.starts_with("event: hello") && hello.contains(r#""auction_id":"1""#), "{hello}");
+    node.tick_after(Span::from_secs(1));
+    let tick = stream.next().await.unwrap();
+    assert!(tick.starts_with("event: tick") && tick.contains(r#""heads":{"1":0}"#), "{tick}");
+    node.house.is_down.store(false, Ordering::SeqCst);
+    node.tick_after(Span::from_secs(1));
+    let hello = loop {
+        let next = stream.next().await.unwrap();
+        if !next.starts_with("event: tick") {
+            break next;
+        }
+    };
+    assert!(hello.starts_with("event: hello") && hello.contains(r#""auction_id":"2""#), "{hello}");
 }
 
 #[actix_web::test]

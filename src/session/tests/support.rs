@@ -32,6 +32,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub(super) struct House {
     events: Mutex<HashMap<AuctionId, Vec<Publication>>>,
     pub(super) snapshots_read: AtomicUsize,
+    pub(super) heads_read: AtomicUsize,
+    pub(super) heads_asked: Mutex<Vec<AuctionId>>,
     pub(super) is_down: AtomicBool,
     /// How long a read takes, to let things happen meanwhile.
     read_takes: Duration,
@@ -103,6 +105,14 @@ impl History for House {
         tokio::time::sleep(self.read_takes).await;
         Ok(events)
     }
+
+    async fn heads(&self, auctions: &[AuctionId]) -> Result<Vec<(AuctionId, Seq)>, HistoryUnavailable> {
+        self.heads_read.fetch_add(1, Ordering::SeqCst);
+        *self.heads_asked.lock().unwrap() = auctions.to_vec();
+        let events = self.events.lock().unwrap();
+        let head = |id: &AuctionId| Some((*id, Seq(i64::try_from(events.get(id)?.len()).unwrap())));
+        Ok(auctions.iter().filter_map(head).collect())
+    }
 }
 
 #[async_trait]
@@ -154,14 +164,14 @@ async fn web_socket(
 }
 
 async fn events(
-    path: web::Path<(i64, i64)>,
+    path: web::Path<(String, i64)>,
     request: HttpRequest,
     hubs: web::Data<Arc<Hubs>>,
 ) -> Result<HttpResponse, actix_web::Error> {
-    let (auction, after) = path.into_inner();
+    let (auctions, after) = path.into_inner();
     let position = (after >= 0).then(|| Position::after(Seq(after)));
-    sse::open(&hubs, &[(AuctionId(auction), position)], signed_in(&request).as_ref())
-        .map_err(actix_web::error::ErrorServiceUnavailable)
+    let followed = auctions.split(',').map(|id| (AuctionId(id.parse().unwrap()), position)).collect::<Vec<_>>();
+    sse::open(&hubs, &followed, signed_in(&request).as_ref()).map_err(actix_web::error::ErrorServiceUnavailable)
 }
 
 async fn server_clock(hubs: web::Data<Arc<Hubs>>) -> Result<HttpResponse, actix_web::Error> {
@@ -173,7 +183,16 @@ impl Node {
         Self::start_tuned(house, tune_connection)
     }
 
+    /// With one worker, so that all its sessions share one hub.
+    pub(super) fn start_single(house: House) -> Self {
+        Self::start_with(house, 1, tune_connection)
+    }
+
     pub(super) fn start_tuned(house: House, tune: fn(&dyn std::any::Any)) -> Self {
+        Self::start_with(house, 2, tune)
+    }
+
+    fn start_with(house: House, workers: usize, tune: fn(&dyn std::any::Any)) -> Self {
         let house = Arc::new(house);
         let clock = Arc::new(Clock::manual(START));
         let history: Arc<dyn History> = Arc::<House>::clone(&house);
@@ -184,12 +203,12 @@ impl Node {
             App::new()
                 .app_data(data.clone())
                 .route("/ws", web::get().to(web_socket))
-                .route("/events/{auction}/{after}", web::get().to(events))
+                .route("/events/{auctions}/{after}", web::get().to(events))
                 .route("/sse", web::get().to(server_clock))
         })
         .on_connect(move |stream, _| tune(stream))
         .h1_allow_half_closed(false)
-        .workers(2)
+        .workers(workers)
         .disable_signals()
         .bind(("127.0.0.1", 0))
         .unwrap();
@@ -208,7 +227,7 @@ impl Node {
     /// Lets `span` pass, then ticks.
     pub(super) fn tick_after(&self, span: Span) {
         self.clock.advance(span);
-        self.hubs.tick(self.clock.now());
+        self.hubs.tell_time(self.clock.now());
     }
 
     pub(super) async fn connect(&self) -> Client {

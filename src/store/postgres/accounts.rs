@@ -38,13 +38,14 @@ impl Accounts for PostgresStore {
         user: UserId,
         at: Timestamp,
         expires_at: Timestamp,
-    ) -> Result<(), StoreError> {
+    ) -> Result<Vec<TokenHash>, StoreError> {
         // The deletion does not see the new row, so it leaves room for it.
         let sql = "WITH made AS (INSERT INTO tokens (hash, user_id, created_us, expires_us) VALUES ($1, $2, $3, $4)) \
                    DELETE FROM tokens WHERE user_id = $2 AND (expires_us <= $3 OR id IN (SELECT id FROM tokens \
-                   WHERE user_id = $2 ORDER BY created_us DESC, id DESC OFFSET $5))";
+                   WHERE user_id = $2 AND expires_us > $3 ORDER BY created_us DESC, id DESC OFFSET $5)) RETURNING hash";
         let kept = i64::from(limits::TOKENS_PER_USER_MAX) - 1;
-        self.write(sql, &[&&hash[..], &user.0, &at.0, &expires_at.0, &kept]).await.map(drop)
+        let gone = self.write(sql, &[&&hash[..], &user.0, &at.0, &expires_at.0, &kept]).await?;
+        gone.iter().map(rows::token_hash).collect()
     }
 
     async fn token_user(&self, hash: TokenHash, now: Timestamp) -> Result<Option<(StoredUser, Timestamp)>, StoreError> {

@@ -76,6 +76,11 @@ impl Catalog for PostgresStore {
         self.auctions(&rest, &[&query.now.0, &ends, &id, &i64::from(query.limit)]).await
     }
 
+    async fn just_ended(&self, now: Timestamp, limit: u32) -> Result<Vec<StoredAuction>, StoreError> {
+        let newest = "WHERE a.ends_us <= $1 ORDER BY a.ends_us DESC, a.id DESC LIMIT $2";
+        self.auctions(newest, &[&now.0, &i64::from(limit)]).await
+    }
+
     async fn auctions_by_id(&self, after: AuctionId, limit: u32) -> Result<Vec<StoredAuction>, StoreError> {
         self.auctions("WHERE a.id > $1 ORDER BY a.id LIMIT $2", &[&after.0, &i64::from(limit)]).await
     }

@@ -47,8 +47,35 @@ impl KnownBidders {
     }
 }
 
-/// Commits `batches` on `client`, where `statements` were prepared.
+/// Commits `batches` on a client, where the statements were prepared: together, or each alone when one is damaged.
 pub(super) async fn commit(
+    on: (&Client, &Statements),
+    shards: u32,
+    known: &mut KnownBidders,
+    batches: &[AuctionBatch],
+) -> Result<Vec<Written>, StoreError> {
+    match commit_together(on, shards, known, batches).await {
+        Err(StoreError::Damaged(_)) => {}
+        written => return written,
+    }
+    let mut all_written = Vec::with_capacity(batches.len());
+    for batch in batches {
+        match commit_together(on, shards, known, std::slice::from_ref(batch)).await {
+            Ok(written) => all_written.extend(written),
+            Err(StoreError::Damaged(what)) => {
+                tracing::error!(auction.id = batch.auction_id.0, what, "an auction's part of a commit is refused");
+                all_written.push(Written::Damaged);
+            }
+            // Others may have been written by now.
+            Err(StoreError::Unavailable(what) | StoreError::OutcomeUnknown(what)) => {
+                return Err(StoreError::OutcomeUnknown(what));
+            }
+        }
+    }
+    Ok(all_written)
+}
+
+async fn commit_together(
     (client, statements): (&Client, &Statements),
     shards: u32,
     known: &mut KnownBidders,

@@ -2,7 +2,6 @@
 
 use std::pin::Pin;
 use std::str::FromStr as _;
-use std::time::Duration;
 
 use deadpool_postgres::{Connect, Manager, ManagerConfig, Pool, RecyclingMethod, Runtime};
 use tokio::runtime::Handle;
@@ -65,11 +64,11 @@ pub(super) fn config(settings: &PostgresSettings, role: Role) -> Result<Config, 
     config
         .application_name(format!("{}{name}", name_prefix(&settings.node, settings.incarnation)))
         .options(options.trim())
-        .connect_timeout(duration(limits::POSTGRES_CONNECT))
-        .tcp_user_timeout(duration(limits::POSTGRES_SILENCE))
+        .connect_timeout(limits::POSTGRES_CONNECT.into())
+        .tcp_user_timeout(limits::POSTGRES_SILENCE.into())
         .keepalives(true)
-        .keepalives_idle(duration(limits::POSTGRES_KEEPALIVE))
-        .keepalives_interval(duration(limits::POSTGRES_KEEPALIVE))
+        .keepalives_idle(limits::POSTGRES_KEEPALIVE.into())
+        .keepalives_interval(limits::POSTGRES_KEEPALIVE.into())
         .keepalives_retries(3);
     if role != Role::Migrate {
         config.target_session_attrs(TargetSessionAttrs::ReadWrite);
@@ -109,9 +108,9 @@ pub(super) fn pool(config: Config, role: Role, io: &IoThread) -> Result<Pool, Op
     let manager = Manager::from_connect(config, OnThread(io.handle.clone()), recycling);
     Pool::builder(manager)
         .max_size(connections)
-        .wait_timeout(Some(duration(limits::POSTGRES_READ)))
-        .create_timeout(Some(duration(limits::POSTGRES_CONNECT)))
-        .recycle_timeout(Some(duration(limits::POSTGRES_CONNECT)))
+        .wait_timeout(Some(limits::POSTGRES_READ.into()))
+        .create_timeout(Some(limits::POSTGRES_CONNECT.into()))
+        .recycle_timeout(Some(limits::POSTGRES_CONNECT.into()))
         .runtime(Runtime::Tokio1)
         .build()
         .map_err(|error| OpenError::Pool(error.to_string()))
@@ -159,11 +158,6 @@ impl IoThread {
             .map_err(failed)?;
         Ok(Self { handle, _running: running })
     }
-}
-
-/// A span as the standard library's duration; zero when negative.
-pub(super) fn duration(span: Span) -> Duration {
-    Duration::from_micros(u64::try_from(span.0).unwrap_or_default())
 }
 
 fn millis(span: Span) -> i64 {

@@ -23,10 +23,11 @@ pub(super) fn no_connection(error: PoolError) -> StoreError {
 }
 
 /// Of something that writes and was sent: only an error that the server itself told of, and that left the connection
-/// alive, means that nothing happened.
+/// alive, means that nothing happened. One of what was to be written is damage: sending it again will not help.
 #[allow(clippy::needless_pass_by_value, reason = "fits map_err")]
 pub(super) fn of_write(error: tokio_postgres::Error) -> StoreError {
     match error.as_db_error() {
+        Some(db) if is_definite(db) && is_of_the_data(db) => StoreError::Damaged(text(&error)),
         Some(db) if is_definite(db) => StoreError::Unavailable(text(&error)),
         Some(_) | None => StoreError::OutcomeUnknown(text(&error)),
     }
@@ -42,6 +43,11 @@ fn is_definite(error: &DbError) -> bool {
         [SqlState::T_R_STATEMENT_COMPLETION_UNKNOWN, SqlState::TRANSACTION_RESOLUTION_UNKNOWN].contains(error.code());
     // FATAL and PANIC may strike after the commit, before its answer.
     error.parsed_severity() == Some(Severity::Error) && !completion_unknown
+}
+
+/// Classes 22 (data exception) and 23 (integrity constraint violation).
+fn is_of_the_data(error: &DbError) -> bool {
+    matches!(error.code().code().get(..2), Some("22" | "23"))
 }
 
 /// The error with its causes: the driver's own text leaves them out.

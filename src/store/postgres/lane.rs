@@ -3,6 +3,8 @@
 //! It lives on a thread of its own. A caller that goes away changes nothing: what was taken is sent, and its
 //! whole answer is awaited. A failed batch is never sent again here: its auctions read back what is really there.
 
+use std::time::Duration;
+
 use tokio::sync::{mpsc, oneshot};
 use tokio_postgres::Config;
 
@@ -122,7 +124,7 @@ impl Worker {
 
     /// A fresh connection, however long it takes; `None` when nobody needs it any more. Who asks meanwhile is told.
     async fn connect(&mut self, stopping: &mut Vec<oneshot::Sender<()>>) -> Option<Link> {
-        let mut pause = connect::duration(limits::POSTGRES_RECONNECT_MIN);
+        let mut pause = Duration::from(limits::POSTGRES_RECONNECT_MIN);
         loop {
             let error = match self.open().await {
                 Ok(link) => return Some(link),
@@ -142,13 +144,13 @@ impl Worker {
                     Job::Stop(done) => self.begin_stop(done, stopping),
                 }
             }
-            pause = (pause * 2).min(connect::duration(limits::POSTGRES_RECONNECT_MAX));
+            pause = (pause * 2).min(Duration::from(limits::POSTGRES_RECONNECT_MAX));
         }
     }
 
     async fn open(&self) -> Result<Link, String> {
         // A server that takes the connection and then says nothing must not hold the lane for ever.
-        let within = connect::duration(limits::POSTGRES_CONNECT) * 2;
+        let within = Duration::from(limits::POSTGRES_CONNECT) * 2;
         match tokio::time::timeout(within, Link::open(&self.config)).await {
             Ok(Ok(link)) => Ok(link),
             Ok(Err(error)) => Err(error::text(&error)),

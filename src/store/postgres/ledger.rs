@@ -98,6 +98,16 @@ impl Ledger for PostgresStore {
         Ok(events)
     }
 
+    async fn heads(&self, auctions: &[AuctionId]) -> Result<Vec<(AuctionId, Seq)>, StoreError> {
+        let ids: Vec<i64> = auctions.iter().map(|auction| auction.0).collect();
+        let sql = "SELECT auction_id, seq FROM heads WHERE auction_id = ANY ($1)";
+        let head = |row| {
+            let mut cells = Cells::of(row);
+            Ok((AuctionId(cells.take()?), Seq(cells.take()?)))
+        };
+        self.read(sql, &[&ids]).await?.iter().map(head).collect()
+    }
+
     async fn rejections_after(
         &self,
         auction_id: AuctionId,

@@ -9,7 +9,7 @@ use crate::domain::{
     AuctionId, BidId, Bidder, Currency, Epoch, Event, EventKind, Head, Money, Outcome, PlaceBid, Rules, Seq, Terms,
     Timestamp, Top, UserId,
 };
-use crate::store::{StoreError, StoredAuction, StoredEvent, StoredUser};
+use crate::store::{StoreError, StoredAuction, StoredEvent, StoredUser, TokenHash};
 
 /// All of an auction, in the order that [`auction`] reads; continue with a `WHERE`.
 pub(super) const AUCTION: &str = "SELECT a.id, a.title, a.description, a.image_id, u.nick, a.created_us, \
@@ -26,6 +26,14 @@ pub(super) fn damaged(what: impl std::fmt::Display) -> StoreError {
 /// An amount.
 pub(super) fn money(minor: i64) -> Result<Money, StoreError> {
     Money::new(minor).ok_or_else(|| damaged(format!("{minor} is not an amount")))
+}
+
+/// The one cell of a row that names a token.
+pub(super) fn token_hash(row: &Row) -> Result<TokenHash, StoreError> {
+    Cells::of(row)
+        .take::<&[u8]>()?
+        .try_into()
+        .map_err(|_wrong_length| damaged("the hash of a token has another length"))
 }
 
 /// Reads a row's cells from left to right.

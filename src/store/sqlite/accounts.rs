@@ -56,7 +56,7 @@ impl Accounts for SqliteStore {
         user: UserId,
         at: Timestamp,
         expires_at: Timestamp,
-    ) -> Result<(), StoreError> {
+    ) -> Result<Vec<TokenHash>, StoreError> {
         self.write(move |connection| {
             let mut add = connection
                 .prepare_cached("INSERT INTO tokens (hash, user_id, created_us, expires_us) VALUES (?1, ?2, ?3, ?4)")?;
@@ -93,13 +93,11 @@ fn key(email: &str) -> String {
     email.to_lowercase()
 }
 
-fn forget_old_tokens(connection: &Connection, user: UserId, now: Timestamp) -> Result<(), StoreError> {
-    let mut expired = connection.prepare_cached("DELETE FROM tokens WHERE user_id = ?1 AND expires_us <= ?2")?;
-    expired.execute([user.0, now.0])?;
-    let mut beyond = connection.prepare_cached(
-        "DELETE FROM tokens WHERE id IN (SELECT id FROM tokens WHERE user_id = ?1 \
-         ORDER BY created_us DESC, id DESC LIMIT -1 OFFSET ?2)",
+fn forget_old_tokens(connection: &Connection, user: UserId, now: Timestamp) -> Result<Vec<TokenHash>, StoreError> {
+    let mut old = connection.prepare_cached(
+        "DELETE FROM tokens WHERE user_id = ?1 AND (expires_us <= ?2 OR id IN (SELECT id FROM tokens WHERE user_id = ?1 \
+         AND expires_us > ?2 ORDER BY created_us DESC, id DESC LIMIT -1 OFFSET ?3)) RETURNING hash",
     )?;
-    beyond.execute(params![user.0, limits::TOKENS_PER_USER_MAX])?;
-    Ok(())
+    let gone = old.query_map(params![user.0, now.0, limits::TOKENS_PER_USER_MAX], |row| row.get(0))?;
+    Ok(gone.collect::<Result<_, _>>()?)
 }

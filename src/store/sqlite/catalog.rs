@@ -26,6 +26,14 @@ impl Catalog for SqliteStore {
         self.read(move |connection| listing::list(connection, query)).await
     }
 
+    async fn just_ended(&self, now: Timestamp, limit: u32) -> Result<Vec<StoredAuction>, StoreError> {
+        self.read(move |connection| {
+            let newest = "WHERE a.ends_us <= ?1 ORDER BY a.ends_us DESC, a.id DESC LIMIT ?2";
+            many(connection, "", newest, params![now.0, limit])
+        })
+        .await
+    }
+
     async fn auctions_by_id(&self, after: AuctionId, limit: u32) -> Result<Vec<StoredAuction>, StoreError> {
         self.read(move |connection| {
             many(connection, "", "WHERE a.id > ?1 ORDER BY a.id LIMIT ?2", params![after.0, limit])

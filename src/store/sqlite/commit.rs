@@ -10,10 +10,10 @@ use super::rows::damaged;
 use crate::domain::{AuctionId, Epoch, Event, EventKind, Head, Money, PlaceBid, Rejection, Seq, Timestamp, Top};
 use crate::store::{AuctionBatch, RejectedBid, StoreError, Written};
 
-/// Events share a shelf when their seqs agree without the lowest 9 bits: 512. The schema's index says the same.
-pub(super) const EVENT_SHELF_BITS: u32 = 9;
-/// Rejections share a shelf when their ordinals agree without the lowest 8 bits: 256, since their rows are wider.
-pub(super) const REJECTION_SHELF_BITS: u32 = 8;
+/// Events share a shelf when their seqs agree without the lowest 8 bits: 256. The schema's index says the same.
+pub(super) const EVENT_SHELF_BITS: u32 = 8;
+/// Rejections share a shelf when their ordinals agree without the lowest 6 bits: 64, since their rows are wider.
+pub(super) const REJECTION_SHELF_BITS: u32 = 6;
 
 /// So many of an auction's last events are searched for the `bid_id` of a rejection.
 const RECENT: i64 = 128;
@@ -25,6 +25,27 @@ pub(super) fn commit(connection: &Connection, batches: &[AuctionBatch]) -> Resul
     let write =
         |batch: &AuctionBatch| if batch.epoch.0 == current { statements.write(batch) } else { Ok(Written::Fenced) };
     batches.iter().map(write).collect()
+}
+
+/// The same, but a batch that cannot be written leaves no trace and does not keep the others from being written.
+pub(super) fn commit_each_alone(connection: &Connection, batches: &[AuctionBatch]) -> Result<Vec<Written>, StoreError> {
+    let say = |statement| connection.prepare_cached(statement)?.execute([]);
+    let mut all_written = Vec::with_capacity(batches.len());
+    for batch in batches {
+        say("SAVEPOINT batch")?;
+        let written = match commit(connection, std::slice::from_ref(batch)) {
+            Ok(written) => written,
+            Err(StoreError::Damaged(what)) => {
+                tracing::error!(auction.id = batch.auction_id.0, what, "an auction's part of a commit is refused");
+                say("ROLLBACK TO batch")?;
+                vec![Written::Damaged]
+            }
+            Err(error) => return Err(error),
+        };
+        say("RELEASE batch")?;
+        all_written.extend(written);
+    }
+    Ok(all_written)
 }
 
 struct Statements<'c> {
@@ -153,7 +174,7 @@ impl<'c> Statements<'c> {
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
         )?;
         let mut accepted = connection
-            .prepare_cached("SELECT 1 FROM events WHERE auction_id = ?1 AND seq >> 9 = ?2 AND bid_id = ?3")?;
+            .prepare_cached("SELECT 1 FROM events WHERE auction_id = ?1 AND seq >> 8 = ?2 AND bid_id = ?3")?;
         let shelves = newest_shelves(batch);
         for rejected in &batch.rejections {
             let bid_id = rejected.bid.bid_id.0.to_be_bytes();

@@ -1,7 +1,9 @@
 //! The port's ledger side: take-over, commits, and the reads that answers and recoveries need.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
-use rusqlite::{Connection, Params, params};
+use rusqlite::{Connection, OptionalExtension as _, Params, params};
 
 use super::rows::{self, EVENT, REJECTED};
 use super::{SqliteStore, commit};
@@ -21,7 +23,15 @@ impl Ledger for SqliteStore {
     }
 
     async fn commit(&self, batches: Vec<AuctionBatch>) -> Result<Vec<Written>, StoreError> {
-        self.write(move |connection| commit::commit(connection, &batches)).await
+        let batches: Arc<[AuctionBatch]> = batches.into();
+        let together = Arc::clone(&batches);
+        match self.write(move |connection| commit::commit(connection, &together)).await {
+            // Nothing was written. The savepoints that tell whose fault it was are paid for only now.
+            Err(StoreError::Damaged(_)) => {
+                self.write(move |connection| commit::commit_each_alone(connection, &batches)).await
+            }
+            written => written,
+        }
     }
 
     async fn answered(&self, auction_id: AuctionId) -> Result<Vec<BidId>, StoreError> {
@@ -62,6 +72,21 @@ impl Ledger for SqliteStore {
                 events.push(rows::event(row)?);
             }
             Ok(events)
+        })
+        .await
+    }
+
+    async fn heads(&self, auctions: &[AuctionId]) -> Result<Vec<(AuctionId, Seq)>, StoreError> {
+        let auctions = auctions.to_vec();
+        self.read(move |connection| {
+            let mut statement = connection.prepare_cached("SELECT seq FROM heads WHERE auction_id = ?1")?;
+            let mut heads = Vec::with_capacity(auctions.len());
+            for id in auctions {
+                if let Some(seq) = statement.query_row([id.0], |row| row.get(0).map(Seq)).optional()? {
+                    heads.push((id, seq));
+                }
+            }
+            Ok(heads)
         })
         .await
     }
@@ -127,8 +152,8 @@ fn bid_ids(connection: &Connection, sql: &str, values: impl Params) -> Result<Ve
 /// Newest shelf first: a repeated bid is mostly a recent one.
 fn accepted(connection: &Connection, auction_id: AuctionId, bid_id: BidId) -> Result<Option<StoredEvent>, StoreError> {
     let sql = format!(
-        "WITH RECURSIVE shelves (n) AS (SELECT seq >> 9 FROM heads WHERE auction_id = ?1 \
-         UNION ALL SELECT n - 1 FROM shelves WHERE n > 0) SELECT {EVENT} FROM shelves CROSS JOIN events e ON e.auction_id = ?1 AND e.seq >> 9 = shelves.n AND e.bid_id = ?2 LIMIT 1"
+        "WITH RECURSIVE shelves (n) AS (SELECT seq >> 8 FROM heads WHERE auction_id = ?1 \
+         UNION ALL SELECT n - 1 FROM shelves WHERE n > 0) SELECT {EVENT} FROM shelves CROSS JOIN events e ON e.auction_id = ?1 AND e.seq >> 8 = shelves.n AND e.bid_id = ?2 LIMIT 1"
     );
     let mut statement = connection.prepare_cached(&sql)?;
     let mut found = statement.query(params![auction_id.0, bid_id.0.to_be_bytes()])?;
@@ -139,7 +164,7 @@ fn accepted(connection: &Connection, auction_id: AuctionId, bid_id: BidId) -> Re
 fn refused(connection: &Connection, auction_id: AuctionId, bid_id: BidId) -> Result<Option<RejectedBid>, StoreError> {
     let sql = format!(
         "WITH RECURSIVE shelves (n) AS (SELECT 0 \
-         UNION ALL SELECT n + 1 FROM shelves WHERE n < (SELECT rejections >> 8 FROM heads WHERE auction_id = ?1)) SELECT {REJECTED} FROM shelves CROSS JOIN rejections r ON r.auction_id = ?1 AND r.shelf = shelves.n AND r.bid_id = ?2 LIMIT 1"
+         UNION ALL SELECT n + 1 FROM shelves WHERE n < (SELECT rejections >> 6 FROM heads WHERE auction_id = ?1)) SELECT {REJECTED} FROM shelves CROSS JOIN rejections r ON r.auction_id = ?1 AND r.shelf = shelves.n AND r.bid_id = ?2 LIMIT 1"
     );
     let mut statement = connection.prepare_cached(&sql)?;
     let mut found = statement.query(params![auction_id.0, bid_id.0.to_be_bytes()])?;

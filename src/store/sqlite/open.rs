@@ -3,7 +3,6 @@
 use std::ffi::OsString;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
 
@@ -114,7 +113,7 @@ fn lock(path: &Path) -> Result<File, OpenError> {
 fn lock_waiting(path: &Path) -> Result<File, OpenError> {
     for _ in 0..limits::STORE_MIGRATE_LOCK_TRIES {
         match lock(path) {
-            Err(OpenError::InUse { .. }) => std::thread::sleep(Duration::from_millis(100)),
+            Err(OpenError::InUse { .. }) => std::thread::sleep(limits::STORE_MIGRATE_LOCK_PAUSE.into()),
             other => return other,
         }
     }

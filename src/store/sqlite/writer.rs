@@ -139,7 +139,8 @@ fn commit_all(connection: &Connection, jobs: &mut Vec<Box<dyn Job>>) {
 /// Runs all jobs in one transaction. On an error nothing of any job is kept.
 fn transact(connection: &Connection, jobs: &mut [Box<dyn Job>]) -> Result<(), StoreError> {
     say(connection, "BEGIN IMMEDIATE")?;
-    let outcome = run_all(connection, jobs).and_then(|kept| say(connection, if kept { "COMMIT" } else { "ROLLBACK" }));
+    let outcome =
+        run_all(connection, jobs).and_then(|kept| if kept { commit(connection) } else { say(connection, "ROLLBACK") });
     if outcome.is_err()
         && !connection.is_autocommit()
         && let Err(error) = say(connection, "ROLLBACK")
@@ -178,6 +179,26 @@ fn still_open(connection: &Connection) -> Result<(), StoreError> {
 
 /// Whatever makes one of these fail, nothing is kept.
 fn say(connection: &Connection, statement: &str) -> Result<(), StoreError> {
-    let said = connection.prepare_cached(statement).and_then(|mut prepared| prepared.execute([]));
-    said.map(|_| ()).map_err(|error| StoreError::Unavailable(error.to_string()))
+    run(connection, statement).map_err(|error| StoreError::Unavailable(error.to_string()))
+}
+
+fn commit(connection: &Connection) -> Result<(), StoreError> {
+    run(connection, "COMMIT").map_err(|error| failed_commit(&error))
+}
+
+fn run(connection: &Connection, statement: &str) -> Result<(), rusqlite::Error> {
+    connection.prepare_cached(statement).and_then(|mut prepared| prepared.execute([])).map(drop)
+}
+
+/// A commit that breaks a constraint, or did not get the disk or the file, never reached the log whole. After any other
+/// failure, such as one of fsync, the log may hold it: this process goes on without it, but a crash before the next
+/// commit would bring it back.
+fn failed_commit(error: &rusqlite::Error) -> StoreError {
+    use rusqlite::ErrorCode;
+    match error.sqlite_error_code() {
+        Some(
+            ErrorCode::ConstraintViolation | ErrorCode::DiskFull | ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked,
+        ) => StoreError::Unavailable(error.to_string()),
+        Some(_) | None => StoreError::OutcomeUnknown(error.to_string()),
+    }
 }

@@ -108,6 +108,28 @@ async fn signing_out_ends_the_token_and_its_live_streams_and_no_other() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn one_sign_in_too_many_ends_the_oldest_with_its_live_streams() {
+    let server = Server::start().await;
+    let oldest = server.user("Ann").await;
+    let newer = oldest.sign_in().await;
+    let auction = oldest.sell(3600).await;
+    let mut sse = Sse::open(&oldest, &format!("/api/v1/auctions/{auction}/events")).await;
+    let mut ws = Ws::signed_in(&server, &oldest).await;
+    let mut other = Ws::signed_in(&server, &newer).await;
+    for _ in 2..gavel::limits::TOKENS_PER_USER_MAX {
+        oldest.sign_in().await;
+    }
+    assert_eq!(ws.answers_ping_or_closes().await, None, "as many as one may have");
+    newer.sign_in().await;
+    assert_eq!(ws.close_code().await, 4001);
+    sse.until_ended().await;
+    oldest.get("/api/v1/me").await.problem(401, "unauthenticated");
+    assert_eq!(other.answers_ping_or_closes().await, None);
+    newer.get("/api/v1/me").await.expect(200);
+    server.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn my_page_shows_my_bids_and_what_i_won() {
     let server = Server::start().await;
     let (seller, ann) = (server.user("Seller").await, server.user("Ann").await);

@@ -148,6 +148,28 @@ async fn the_list_pages_through_everything_soonest_closing_first() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_page_holds_up_to_its_limit_and_long_descriptions_end_it_earlier() {
+    let server = Server::start().await;
+    let seller = server.user("Seller").await;
+    let long = "긴".repeat(5_000);
+    for number in 0..100 {
+        let description = if number < 90 { &long } else { "" };
+        let auction = json!({"title": format!("{number}"), "start_price": 1, "description": description});
+        seller.create(&auction).await;
+    }
+    let usual = seller.get("/api/v1/auctions").await.expect(200);
+    assert_eq!(usual["items"].as_array().unwrap().len(), 50, "the default");
+    let reply = seller.get("/api/v1/auctions?limit=1000").await;
+    let page = reply.expect(200);
+    assert!(reply.text.len() < 1_200_000, "{} bytes", reply.text.len());
+    assert!((50..90).contains(&page["items"].as_array().unwrap().len()) && page["next_cursor"].is_string());
+    let all = pages(&seller, "limit=1000").await;
+    assert_eq!(all.len(), 100);
+    assert_eq!(ids(&all).iter().collect::<std::collections::BTreeSet<_>>().len(), 100);
+    server.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_list_shows_one_state_when_asked() {
     let server = Server::start().await;
     let seller = server.user("Seller").await;

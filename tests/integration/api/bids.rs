@@ -184,3 +184,20 @@ async fn the_history_pages_by_seq() {
     assert_eq!(beyond["items"], json!([]));
     server.finish().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_array_is_no_bid_over_any_transport() {
+    let server = Server::start().await;
+    let (seller, ann) = (server.user("Seller").await, server.user("Ann").await);
+    let auction = seller.sell(3600).await;
+    let by_position = json!([uuid(), 2_000, "by position"]);
+    ann.post(&format!("/api/v1/auctions/{auction}/bids"), &by_position).await.problem(422, "invalid");
+    let original = ann.post(&format!("/good/{auction}/bid"), &json!([2_000])).await;
+    assert_eq!(original.status, 400, "{original:?}");
+    let mut ws = Ws::signed_in(&server, &ann).await;
+    ws.send(&json!(["bid", auction, uuid(), 2_000])).await;
+    assert_eq!(ws.next_of("error").await["code"], "invalid");
+    ann.post("/api/v1/users", &json!(["x@test.example", "x", "long enough"])).await.problem(422, "invalid");
+    assert_eq!(ann.auction(&auction).await["bid_count"], 0);
+    server.finish().await;
+}

@@ -131,3 +131,15 @@ async fn pages_and_answers_carry_headers_that_keep_browsers_safe() {
     assert!(answer.header("content-type").starts_with("application/json"), "{answer:?}");
     server.finish().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_that_is_only_true_now_is_kept_by_a_cache() {
+    let server = Server::start().await;
+    let anyone = server.anonymous();
+    let now = ["/healthz", "/readyz", "/metrics", "/api/v1/time", "/api/v1/auctions"];
+    for path in now.into_iter().chain(["/nothing", "/img/none.jpg", "/api/nothing", "/api/v1/auctions/1"]) {
+        let reply = anyone.get(path).await;
+        assert_eq!(reply.header("cache-control"), "no-store", "{path}: {reply:?}");
+    }
+    server.finish().await;
+}

@@ -3,8 +3,8 @@
 //! The suites are in `store` and `bus`; each backend is named here once and passes them unchanged.
 
 mod audit;
-mod bus;
-mod driver;
+pub(crate) mod bus;
+pub(crate) mod driver;
 pub(crate) mod store;
 
 /// One backend's room for data: empty at first, and the same each time it is opened.
@@ -39,5 +39,7 @@ mod sqlite_store {
 }
 
 mod memory_bus {
-    super::bus::every_promise!(gavel::bus::memory::MemoryBus::default());
+    use crate::contract::bus::Sides;
+
+    super::bus::every_promise!(Sides::one(std::sync::Arc::new(gavel::bus::memory::MemoryBus::default())));
 }

@@ -66,6 +66,9 @@ impl Ledger for Faulty {
     async fn events_after(&self, id: AuctionId, after: Seq, limit: u32) -> Result<Vec<StoredEvent>, StoreError> {
         self.inner.events_after(id, after, limit).await
     }
+    async fn heads(&self, auctions: &[AuctionId]) -> Result<Vec<(AuctionId, Seq)>, StoreError> {
+        self.inner.heads(auctions).await
+    }
     async fn rejections_after(
         &self,
         id: AuctionId,
@@ -96,6 +99,9 @@ impl Catalog for Faulty {
     }
     async fn list_auctions(&self, query: ListQuery) -> Result<Vec<StoredAuction>, StoreError> {
         self.inner.list_auctions(query).await
+    }
+    async fn just_ended(&self, now: Timestamp, limit: u32) -> Result<Vec<StoredAuction>, StoreError> {
+        self.inner.just_ended(now, limit).await
     }
     async fn auctions_by_id(&self, after: AuctionId, limit: u32) -> Result<Vec<StoredAuction>, StoreError> {
         self.inner.auctions_by_id(after, limit).await
@@ -131,7 +137,7 @@ impl Accounts for Faulty {
         user: UserId,
         at: Timestamp,
         expires_at: Timestamp,
-    ) -> Result<(), StoreError> {
+    ) -> Result<Vec<TokenHash>, StoreError> {
         self.inner.create_token(hash, user, at, expires_at).await
     }
     async fn token_user(&self, hash: TokenHash, now: Timestamp) -> Result<Option<(StoredUser, Timestamp)>, StoreError> {

@@ -2,6 +2,7 @@
 
 mod faulty;
 mod terms;
+mod untold;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -215,6 +216,31 @@ async fn a_failed_commit_accepts_nobody_and_the_same_bid_id_may_try_again() {
     soon("the events", || house.heard_seqs() == [1, 2]).await;
     let stored = house.store.auction(house.auction).await.unwrap().unwrap();
     assert_eq!((stored.head.seq, stored.head.bid_count), (Seq(2), 2));
+}
+
+#[actix::test]
+async fn an_auction_whose_stored_rows_are_damaged_does_not_keep_others_from_being_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let house = house(folder.path(), true, Ack::Committed, LONG).await;
+    let seller = house.store.auction(house.auction).await.unwrap().unwrap().terms.seller;
+    let damaged = house.store.create_auction(new_auction(seller, &house.clock, LONG)).await.unwrap().id;
+    // An event that no head knows of: the next one cannot be written.
+    let beside = rusqlite::Connection::open(folder.path().join("gavel.db")).unwrap();
+    let stray = "INSERT INTO events (auction_id, seq, epoch, at_us, kind) VALUES (?1, 1, 1, 1, 'closed')";
+    beside.execute(stray, [damaged.0]).unwrap();
+
+    // While the first is written, the other two gather for one commit.
+    let first = actix::spawn(house.start(house.bid(1, 0, 200)));
+    actix::clock::sleep(Duration::from_millis(50)).await;
+    let (engine, bid) = (Arc::clone(&house.engine), house.bid(2, 0, 500));
+    let hopeless = actix::spawn(async move { engine.place_bid(damaged, bid).await });
+    let fine = actix::spawn(house.start(house.bid(3, 1, 300)));
+    actix::clock::sleep(Duration::from_millis(50)).await;
+    house.store.let_through(1_000);
+    assert_eq!(seq_of(&first.await.unwrap().unwrap().unwrap()), 1);
+    assert_eq!(seq_of(&fine.await.unwrap().unwrap().unwrap()), 2);
+    assert_eq!(hopeless.await.unwrap(), Err(BidError::OutcomePending));
+    assert_eq!(house.store.commits.load(std::sync::atomic::Ordering::SeqCst), 2);
 }
 
 #[actix::test]

@@ -16,7 +16,8 @@ pub(crate) use client::{Client, PASSWORD, Reply, send};
 pub(crate) use metrics::Metrics;
 pub(crate) use server::verified;
 pub(crate) use server::{Server, gavel};
-pub(crate) use sse::Sse;
+pub(crate) use sse::{Sse, SseEvent};
+pub(crate) use turn::{alone, beside_others};
 pub(crate) use ws::{Received, Ws};
 
 /// Longest wait for anything that should be there at once. Generous: machines are shared.

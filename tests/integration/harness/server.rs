@@ -52,20 +52,28 @@ impl Server {
 
     /// As [`Server::start`], once every other server has gone and with none beside it: for tests that measure.
     pub(crate) async fn start_alone() -> Self {
-        Self::begin(turn::alone().await, &[], &["serve"]).await
+        Self::begin(turn::alone().await, base_settings, &["serve"]).await
     }
 
     /// Starts on an empty folder, with these settings and arguments.
     pub(crate) async fn launch(settings: &[(&str, &str)], arguments: &[&str]) -> Self {
-        Self::begin(turn::beside_others().await, settings, arguments).await
+        let more = settings.iter().map(|(key, value)| (format!("GAVEL__{key}"), (*value).to_owned()));
+        Self::begin(turn::beside_others().await, |home| [base_settings(home), more.collect()].concat(), arguments).await
     }
 
-    async fn begin(turn: turn::Turn, settings: &[(&str, &str)], arguments: &[&str]) -> Self {
+    /// As [`Server::start`], with these variables in its environment.
+    pub(crate) async fn with_variables<const N: usize>(variables: [(&str, String); N]) -> Self {
+        let more = variables.map(|(name, value)| (name.to_owned(), value)).to_vec();
+        Self::begin(turn::beside_others().await, |home| [base_settings(home), more].concat(), &["serve"]).await
+    }
+
+    async fn begin(
+        turn: turn::Turn,
+        settings: impl FnOnce(&Path) -> Vec<(String, String)>,
+        arguments: &[&str],
+    ) -> Self {
         let home = TempDir::new().unwrap();
-        let settings = base_settings(home.path())
-            .into_iter()
-            .chain(settings.iter().map(|(key, value)| (format!("GAVEL__{key}"), (*value).to_owned())))
-            .collect::<Vec<_>>();
+        let settings = settings(home.path());
         let arguments = arguments.iter().map(|&argument| argument.to_owned()).collect::<Vec<_>>();
         let stderr = Arc::default();
         let (child, readers, url) = launch(&home, &settings, &arguments, &stderr).await;
@@ -188,6 +196,7 @@ impl Server {
         let (status, took) = self.terminate().await;
         assert_eq!(status.code(), Some(0), "after SIGTERM");
         assert!(took < STOP_WITHIN, "the graceful stop took {took:?}");
+        assert!(!self.log().contains('\u{1b}'), "a log that is no terminal has no colours:\n{}", self.log());
         self.verify().await;
     }
 

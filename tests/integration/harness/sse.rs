@@ -1,6 +1,7 @@
 //! Reads a Server-Sent Events stream as the HTML standard says.
 
 use std::pin::Pin;
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
@@ -42,6 +43,20 @@ impl Sse {
         Self::from_request(client.request(Method::GET, path).header("last-event-id", last_event_id)).await
     }
 
+    /// Opens a stream with this request; `None` when it cannot be had just now.
+    pub(crate) async fn attempt(request: RequestBuilder) -> Option<Self> {
+        let request = request.header("accept", "text/event-stream");
+        let answer = tokio::time::timeout(super::PATIENCE, request.send()).await.ok()?.ok()?;
+        let headers = answer.headers().clone();
+        let body = Box::pin(answer.bytes_stream());
+        (headers.get("content-type")? == "text/event-stream").then_some(Self { body, buffer: Vec::new(), headers })
+    }
+
+    /// The next message; `None` when the stream has ended or is silent, though there is a tick a second.
+    pub(crate) async fn attempt_next(&mut self) -> Option<SseEvent> {
+        tokio::time::timeout(Duration::from_secs(5), self.try_next()).await.ok()?
+    }
+
     /// Opens a stream with this request.
     pub(crate) async fn from_request(request: RequestBuilder) -> Self {
         let request = request.header("accept", "text/event-stream");
@@ -76,17 +91,20 @@ impl Sse {
 
     /// The next message that is not a tick.
     pub(crate) async fn next_event(&mut self) -> SseEvent {
-        loop {
-            let event = self.next().await;
-            if event.event != "tick" {
-                return event;
+        // Ticks keep each single wait short; an event that never comes must not.
+        let found = async {
+            loop {
+                let event = self.next().await;
+                if event.event != "tick" {
+                    return event;
+                }
             }
-        }
+        };
+        soon("an event", found).await
     }
 
     /// The next message of this name; others are passed over.
     pub(crate) async fn next_of(&mut self, name: &str) -> SseEvent {
-        // Ticks keep each single wait short; a message that never comes must not.
         let found = async {
             loop {
                 let event = self.next().await;

@@ -26,7 +26,15 @@ impl Ws {
     /// # Errors
     /// The status of a refused handshake.
     pub(crate) async fn handshake(server: &Server, headers: &[(&'static str, &str)]) -> Result<Self, u16> {
-        let address = format!("ws://{}/api/v1/ws", server.address());
+        Self::handshake_at(server.url(), headers).await
+    }
+
+    /// [`Ws::handshake`] with whoever serves at `http://IP:PORT`.
+    ///
+    /// # Errors
+    /// The status of a refused handshake.
+    pub(crate) async fn handshake_at(url: &str, headers: &[(&'static str, &str)]) -> Result<Self, u16> {
+        let address = format!("{}/api/v1/ws", url.replacen("http", "ws", 1));
         let mut request = address.into_client_request().unwrap();
         for (name, value) in headers {
             request.headers_mut().insert(*name, value.parse().unwrap());
@@ -95,45 +103,58 @@ impl Ws {
 
     /// The next frame of this type; others are passed over.
     pub(crate) async fn next_of(&mut self, kind: &str) -> Value {
-        loop {
-            match self.receive().await {
-                Received::Frame(frame) if frame["type"] == kind => return frame,
-                Received::Frame(_) => {}
-                Received::Closed(code) => panic!("closed with {code} before a `{kind}` came"),
+        // Ticks keep each single wait short; a frame that never comes must not.
+        let found = async {
+            loop {
+                match self.receive().await {
+                    Received::Frame(frame) if frame["type"] == kind => return frame,
+                    Received::Frame(_) => {}
+                    Received::Closed(code) => panic!("closed with {code} before a `{kind}` came"),
+                }
             }
-        }
+        };
+        soon(&format!("`{kind}`"), found).await
     }
 
     /// The receipt of this bid; other frames are passed over.
     pub(crate) async fn receipt(&mut self, bid_id: &str) -> Value {
-        loop {
-            let receipt = self.next_of("receipt").await;
-            if receipt["bid_id"] == bid_id {
-                return receipt;
+        let found = async {
+            loop {
+                let receipt = self.next_of("receipt").await;
+                if receipt["bid_id"] == bid_id {
+                    return receipt;
+                }
             }
-        }
+        };
+        soon("a receipt", found).await
     }
 
     /// The code with which the server closes; frames before it are passed over.
     pub(crate) async fn close_code(&mut self) -> u16 {
-        loop {
-            if let Received::Closed(code) = self.receive().await {
-                return code;
+        let closed = async {
+            loop {
+                if let Received::Closed(code) = self.receive().await {
+                    return code;
+                }
             }
-        }
+        };
+        soon("the close", closed).await
     }
 
     /// Pings, and reads until the pong (`None`) or the close (its code).
     pub(crate) async fn answers_ping_or_closes(&mut self) -> Option<u16> {
         const T: i64 = 424_242;
         drop(self.send_raw(Message::text(json!({"type": "ping", "t": T}).to_string())).await);
-        loop {
-            match self.receive().await {
-                Received::Frame(frame) if frame["type"] == "pong" && frame["t"] == T => return None,
-                Received::Frame(_) => {}
-                Received::Closed(code) => return Some(code),
+        let answer = async {
+            loop {
+                match self.receive().await {
+                    Received::Frame(frame) if frame["type"] == "pong" && frame["t"] == T => return None,
+                    Received::Frame(_) => {}
+                    Received::Closed(code) => return Some(code),
+                }
             }
-        }
+        };
+        soon("a pong or the close", answer).await
     }
 
     /// Both halves, for tests that send and receive at once.

@@ -236,7 +236,7 @@ async fn a_takeover_gets_through_while_the_owner_commits_without_a_pause() {
             match a.commit(vec![batch]).await.unwrap()[0] {
                 Written::Committed => committed += 1,
                 Written::Fenced => return committed,
-                Written::HeadMismatch { stored } => panic!("stored {stored}"),
+                lost @ (Written::HeadMismatch { .. } | Written::Damaged) => panic!("{lost:?}"),
             }
         }
         panic!("never fenced");

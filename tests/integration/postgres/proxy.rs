@@ -20,6 +20,7 @@ pub(crate) struct Proxy {
 struct State {
     withhold_sync: AtomicBool,
     swallow_answers: AtomicBool,
+    severed: AtomicBool,
     release: Notify,
     cut: Notify,
 }
@@ -32,6 +33,9 @@ impl Proxy {
         let shared = Arc::clone(&state);
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
+                if shared.severed.load(Ordering::SeqCst) {
+                    continue;
+                }
                 let server = TcpStream::connect(("127.0.0.1", server_port)).await.unwrap();
                 tokio::spawn(carry(client, server, Arc::clone(&shared)));
             }
@@ -53,6 +57,17 @@ impl Proxy {
     /// From now on the client hears nothing.
     pub(crate) fn swallow_answers(&self) {
         self.state.swallow_answers.store(true, Ordering::SeqCst);
+    }
+
+    /// Cuts every connection, and new ones as soon as they are made.
+    pub(crate) fn sever(&self) {
+        self.state.severed.store(true, Ordering::SeqCst);
+        self.cut();
+    }
+
+    /// New connections are carried again.
+    pub(crate) fn mend(&self) {
+        self.state.severed.store(false, Ordering::SeqCst);
     }
 
     /// Cuts every connection; new ones are carried faithfully.

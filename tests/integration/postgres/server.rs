@@ -207,7 +207,7 @@ fn as_user(program: &Path, user: Option<(u32, u32)>, folder: &Path) -> Command {
 
 /// A port below those that the system gives out by itself: while the server is down, a client that tries to reach it on
 /// one of those may be given that very port as its own, be connected to itself, and keep the server from returning.
-fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     loop {
         // Other tests look for ports at the same time: none is tried twice here, and each process starts elsewhere.
         let step = std::process::id().wrapping_mul(101).wrapping_add(PORTS.fetch_add(1, Ordering::Relaxed));

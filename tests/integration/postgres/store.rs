@@ -157,7 +157,7 @@ async fn lists_follow_the_closing_instant_and_the_state() {
     store.set_watched(seller, gavel::domain::AuctionId(a), true).await.unwrap();
     assert_eq!(numbers(store.watched_by(seller, 9).await.unwrap()), [a]);
     let stranger = store.create_auction(world::new_auction(UserId(999))).await;
-    assert!(matches!(stranger, Err(StoreError::Unavailable(_))), "{stranger:?}");
+    assert!(matches!(stranger, Err(StoreError::Damaged(_))), "{stranger:?}");
 }
 
 #[tokio::test]

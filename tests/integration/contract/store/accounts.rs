@@ -58,13 +58,29 @@ pub(crate) async fn the_oldest_tokens_beyond_the_most_go(backend: &impl Backend)
     let most = u8::try_from(TOKENS_PER_USER_MAX).unwrap();
     for number in 0..most + 3 {
         // Several in one microsecond: the later written counts as the newer.
-        store.create_token([number; 32], ann.id, at(i64::from(number / 10)), at(1_000)).await.unwrap();
+        let gone = store.create_token([number; 32], ann.id, at(i64::from(number / 10)), at(1_000)).await.unwrap();
+        let oldest = number.checked_sub(most).map(|oldest| [oldest; 32]);
+        assert_eq!(gone, Vec::from_iter(oldest), "beside token {number}");
     }
     for number in 0..most + 3 {
         let known = store.token_user([number; 32], at(20)).await.unwrap().is_some();
         assert_eq!(known, number >= 3, "token {number}");
     }
     assert!(store.token_user([255; 32], at(20)).await.unwrap().is_some());
+}
+
+pub(crate) async fn expired_tokens_go_with_the_next_one_and_take_no_place(backend: &impl Backend) {
+    let store = backend.open().await;
+    let ann = user(&*store, "ann").await;
+    let most = u8::try_from(TOKENS_PER_USER_MAX).unwrap();
+    for number in 0..most {
+        let expires = if number % 2 == 0 { 10 } else { 1_000 };
+        store.create_token([number; 32], ann.id, at(0), at(expires)).await.unwrap();
+    }
+    let mut gone = store.create_token([most; 32], ann.id, at(10), at(1_000)).await.unwrap();
+    gone.sort_unstable();
+    assert_eq!(gone, (0..most).step_by(2).map(|number| [number; 32]).collect::<Vec<_>>());
+    assert!(store.token_user([1; 32], at(11)).await.unwrap().is_some());
 }
 
 pub(crate) async fn a_picture_is_given_back_byte_by_byte(backend: &impl Backend) {

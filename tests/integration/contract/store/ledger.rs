@@ -112,24 +112,31 @@ pub(crate) async fn a_batch_of_an_unknown_auction_writes_nothing(backend: &impl 
     assert_eq!(store.events_after(AuctionId(999), Seq::ZERO, 10).await.unwrap(), []);
 }
 
-pub(crate) async fn a_batch_that_does_not_fit_together_fails_and_leaves_no_trace(backend: &impl Backend) {
+pub(crate) async fn a_batch_that_does_not_fit_together_leaves_no_trace_and_the_others_are_written(
+    backend: &impl Backend,
+) {
     let store = backend.open().await;
     let mut driver = Driver::open(&store).await;
+    let mut other = Driver::with(&store, driver.epoch, |terms| terms.rules.leader_may_raise = true).await;
     let (ann, bob) = (driver.ann.clone(), driver.bob.clone());
     driver.bid(bid(1, &ann, 101), at(1)).unwrap();
-    let fine = driver.take_batch();
+    assert_eq!(driver.commit().await, Written::Committed);
+    let stands = driver.head().clone();
     driver.bid(bid(2, &bob, 102), at(2)).unwrap();
     driver.bid(bid(2, &ann, 103), at(3)).unwrap();
     let twice_the_same_id = driver.take_batch();
     let mut gap = twice_the_same_id.clone();
     gap.events.remove(0);
-    for bad in [twice_the_same_id, gap] {
-        assert!(store.commit(under(driver.epoch, vec![fine.clone(), bad])).await.is_err());
-        assert_eq!(head(&store, driver.id).await, Head::EMPTY);
-        assert_eq!(store.events_after(driver.id, Seq::ZERO, 10).await.unwrap(), []);
-        assert_eq!(store.bids_of(ann.id, 10).await.unwrap().len(), 0);
+    for (bid_id, amount, bad) in [(11, 101, twice_the_same_id), (12, 102, gap)] {
+        assert_eq!(store.commit(under(driver.epoch, vec![bad.clone()])).await.unwrap(), [Written::Damaged]);
+        other.bid(bid(bid_id, &ann, amount), at(amount)).unwrap();
+        let written = store.commit(under(driver.epoch, vec![bad, other.take_batch()])).await.unwrap();
+        assert_eq!(written, [Written::Damaged, Written::Committed]);
+        assert_eq!(&head(&store, other.id).await, other.head());
+        assert_eq!(head(&store, driver.id).await, stands);
+        assert_eq!(store.events_after(driver.id, Seq(1), 10).await.unwrap(), []);
+        assert_eq!(store.bids_of(bob.id, 10).await.unwrap().len(), 0);
     }
-    assert_eq!(store.commit(under(driver.epoch, vec![fine])).await.unwrap(), [Written::Committed]);
 }
 
 fn refused(bid_id: u128, driver: &Driver, rejection: Rejection) -> RejectedBid {
@@ -279,6 +286,24 @@ pub(crate) async fn events_come_page_by_page(backend: &impl Backend) {
     assert_eq!(page(4, 2).await, [5]);
     assert!(page(5, 2).await.is_empty());
     assert!(page(0, 0).await.is_empty());
+}
+
+pub(crate) async fn heads_come_in_one_read_without_auctions_that_are_not_there(backend: &impl Backend) {
+    let store = backend.open().await;
+    let mut one = Driver::open(&store).await;
+    let other = Driver::with(&store, one.epoch, |_| ()).await;
+    let (ann, bob) = (one.ann.clone(), one.bob.clone());
+    one.bid(bid(1, &ann, 101), at(1)).unwrap();
+    one.bid(bid(2, &bob, 102), at(2)).unwrap();
+    assert_eq!(store.heads(&[one.id]).await.unwrap(), [(one.id, Seq::ZERO)], "decided is not committed");
+    one.commit().await;
+    let mut heads = store.heads(&[other.id, AuctionId(999), one.id]).await.unwrap();
+    heads.sort_unstable();
+    assert_eq!(heads, [(one.id, Seq(2)), (other.id, Seq::ZERO)]);
+    assert_eq!(store.heads(&[]).await.unwrap(), []);
+    one.close(Timestamp(END));
+    one.commit().await;
+    assert_eq!(store.heads(&[one.id]).await.unwrap(), [(one.id, Seq(3))], "a closing is an event like any other");
 }
 
 pub(crate) async fn rejections_come_page_by_page_each_once(backend: &impl Backend) {

@@ -44,6 +44,16 @@ pub(crate) async fn each_state_lists_its_auctions_soonest_closing_first(backend:
     assert_eq!(titles(&list(StateFilter::All).await), all);
 }
 
+pub(crate) async fn what_just_ended_comes_newest_first(backend: &impl Backend) {
+    let store = backend.open().await;
+    for (title, ends) in [("long ago", 10), ("newest", 50), ("before it", 40), ("the same instant", 40), ("open", 51)] {
+        auction(&store, title, 0, ends).await;
+    }
+    let ended = store.just_ended(at(50), 3).await.unwrap();
+    assert_eq!(titles(&ended), ["newest", "the same instant", "before it"]);
+    assert_eq!(store.just_ended(at(9), 3).await.unwrap().len(), 0);
+}
+
 pub(crate) async fn a_cursor_goes_on_behind_the_last_entry(backend: &impl Backend) {
     let store = backend.open().await;
     for (title, ends) in [("c", 20), ("a", 10), ("d", 20), ("b", 10), ("e", 30)] {

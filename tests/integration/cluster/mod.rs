@@ -1,0 +1,26 @@
+//! Three real nodes on a real Postgres and a real Redis: what bidders and viewers see while parts are killed, frozen,
+//! cut off and replaced.
+//!
+//! Each test is short here; `GAVEL_CHAOS_ROUNDS=200` makes those that go round and round long. One runs at a time, each
+//! alone on the machine: they measure pauses.
+
+mod crowd;
+mod house;
+mod nodes;
+mod parts;
+mod rolling;
+mod viewers;
+
+pub(crate) use crowd::Crowd;
+pub(crate) use house::House;
+pub(crate) use viewers::Viewers;
+
+/// `short`, or what the environment asks for.
+fn rounds(short: usize) -> usize {
+    std::env::var("GAVEL_CHAOS_ROUNDS").map_or(short, |rounds| rounds.parse().unwrap())
+}
+
+/// The value below which `per_mille` of all lie.
+fn at(sorted: &[u64], per_mille: usize) -> u64 {
+    sorted.get((sorted.len().max(1) - 1) * per_mille / 1_000).copied().unwrap_or_default()
+}

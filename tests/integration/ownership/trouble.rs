@@ -1,0 +1,100 @@
+//! Nodes that are cut from the store, and clocks that are off.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use gavel::clock::{Clock, Stopwatch};
+use gavel::domain::Span;
+use gavel::store::ownership::{NodeState, Ownership as _, ShardRow};
+
+use super::crowd::{self, Crowd};
+use super::node::{Net, Node, SHARDS, balanced, is_balanced, until};
+use crate::postgres::proxy::Proxy;
+use crate::postgres::server::{self, Server};
+
+#[actix::test]
+async fn a_node_cut_from_the_store_decides_no_more_after_three_seconds_and_rejoins_under_bids() {
+    let (net, url) = (Arc::new(Net::default()), server::database().await);
+    let port = server::shared().await.port;
+    let proxy = Proxy::start(port).await;
+    let proxied = url.replace(&format!(":{port}/"), &format!(":{}/", proxy.port));
+    let a = Node::start(&net, &url, "a", 1).await;
+    let b = Node::start(&net, &proxied, "b", 1).await;
+    let nodes = [Arc::clone(&a), Arc::clone(&b)];
+    balanced(&nodes).await;
+    let crowd = Crowd::start(&nodes, crowd::auctions(&a, 16).await).await;
+    until("bids are accepted", Span::from_secs(5), || crowd.acknowledged() > 100).await;
+    let auctions = crowd.auctions.clone();
+    let decides = |node: &Node| auctions.iter().any(|auction| node.decides_for(*auction));
+    assert!(decides(&b));
+
+    proxy.sever();
+    let took = until("b decides no more", Span::from_secs(5), || !decides(&b)).await;
+    eprintln!("a node cut from the store stopped deciding after {took:?}");
+    assert!(took < Duration::from_millis(3_300), "{took:?}");
+    until("a has everything", Span::from_secs(8), || a.owned() == SHARDS as usize).await;
+    assert!(!decides(&b));
+
+    proxy.mend();
+    let stopwatch = Stopwatch::start();
+    until("b loses what it lost", Span::from_secs(10), || b.owned() < SHARDS as usize / 4).await;
+    until("b has its share again", Span::from_secs(15), || is_balanced(&nodes)).await;
+    eprintln!("after the cut it had its share again after {:?}", stopwatch.elapsed());
+    until("b decides again", Span::from_secs(5), || decides(&b)).await;
+    crowd.end(&a).await;
+}
+
+#[actix::test]
+async fn a_node_whose_clock_is_off_takes_nothing() {
+    let (net, url) = (Arc::new(Net::default()), server::database().await);
+    let Clock::System { anchor_us, started } = Clock::system() else { panic!() };
+    let fast = Clock::System { anchor_us: anchor_us + 400_000, started };
+    let off = Node::start_at(&net, &url, ("off", 1), fast).await;
+    let a = Node::start(&net, &url, "a", 1).await;
+    until("a has everything", Span::from_secs(5), || a.owned() == SHARDS as usize).await;
+    // Long enough for a look and a move, if there were any.
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    assert_eq!((a.owned(), off.owned()), (SHARDS as usize, 0));
+    let nodes = a.store.nodes().await.unwrap();
+    let states: Vec<_> = nodes.iter().map(|node| (&*node.id, node.state)).collect();
+    assert_eq!(states, [("a", NodeState::Up), ("off", NodeState::Draining)]);
+}
+
+#[actix::test]
+async fn after_an_outage_of_the_store_longer_than_any_silence_everyone_keeps_what_was_theirs() {
+    let (net, server) = (Arc::new(Net::default()), Server::start(&[]).await);
+    let url = server.database().await;
+    let (a, b) = (Node::start(&net, &url, "a", 1).await, Node::start(&net, &url, "b", 1).await);
+    let nodes = [Arc::clone(&a), Arc::clone(&b)];
+    balanced(&nodes).await;
+    let before = at_rest(&a).await;
+    let crowd = Crowd::start(&nodes, crowd::auctions(&a, 16).await).await;
+    until("bids are accepted", Span::from_secs(5), || crowd.acknowledged() > 100).await;
+
+    server.kill();
+    tokio::time::sleep(Duration::from_secs(7)).await;
+    let acknowledged = crowd.acknowledged();
+    server.restart().await;
+    let took = until("bids are accepted", Span::from_secs(5), || crowd.acknowledged() > acknowledged + 32).await;
+    eprintln!("after an outage of 7 s, bids were accepted within {took:?} of the store's return");
+    assert!(took < Duration::from_secs(2), "{took:?}");
+    // Long enough for everyone to be judged by what they did not do during the outage.
+    tokio::time::sleep(Duration::from_secs(4)).await;
+    let after = a.store.shards().await.unwrap();
+    let moved = before.iter().zip(&after).filter(|(before, after)| before != after).count();
+    assert_eq!(moved, 0, "no shard has moved");
+    crowd.end(&a).await;
+}
+
+/// The shards, once nothing moves any more.
+async fn at_rest(node: &Node) -> Vec<ShardRow> {
+    let mut before = node.store.shards().await.unwrap();
+    loop {
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        let after = node.store.shards().await.unwrap();
+        if after == before {
+            return after;
+        }
+        before = after;
+    }
+}
