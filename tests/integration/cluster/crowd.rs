@@ -63,9 +63,13 @@ struct Bidder {
 impl Crowd {
     /// Has each of `users` bid on all `auctions` in turn, from another node each.
     pub(crate) fn begin(house: &House, users: &[Client], auctions: &[String], manners: Manners) -> Self {
+        Self::begin_at(&house.urls(), users, auctions, manners)
+    }
+
+    /// The same at some of the nodes only.
+    pub(crate) fn begin_at(urls: &[String], users: &[Client], auctions: &[String], manners: Manners) -> Self {
         let (stop, refused) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
         let began = Instant::now();
-        let urls = house.urls();
         let tasks = users.iter().enumerate().map(|(number, user)| {
             let bidder = Bidder {
                 at: urls.iter().map(|url| user.at(url)).collect(),

@@ -10,12 +10,25 @@ use gavel::store::ownership::{ShardId, shard_of};
 use serde_json::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
+use super::Wires;
 use crate::harness::{Client, alone, eventually, gavel, verified};
 
 pub(crate) const NODES: usize = 3;
 /// The default of the settings.
 const SHARDS: u32 = 1_024;
 const SECRET: &str = "a secret of the tests alone";
+
+/// What the nodes share.
+struct Parts {
+    redis: PrivateRedis,
+    postgres: PrivatePostgres,
+}
+
+impl Parts {
+    fn start(data: Option<&Path>) -> Self {
+        Self { postgres: PrivatePostgres::start(data, &[]).unwrap(), redis: PrivateRedis::start(&[]).unwrap() }
+    }
+}
 
 /// See the file's head. What still runs when it is dropped is ended by its keepers.
 pub(crate) struct House {
@@ -31,33 +44,57 @@ impl House {
     /// Starts everything, with further settings for each node, and waits until the shards are shared out.
     pub(crate) async fn with(settings: &[(&str, &str)]) -> Self {
         let turn = alone().await;
-        let house = tokio::task::block_in_place(|| Self::start(settings, turn));
+        let house = tokio::task::block_in_place(|| Self::start(Parts::start(None), settings, None, turn));
         house.balanced().await;
         house
+    }
+
+    /// With the data of Postgres in a folder of the caller's.
+    pub(crate) async fn with_data(data: &Path) -> Self {
+        let turn = alone().await;
+        let house = tokio::task::block_in_place(|| Self::start(Parts::start(Some(data)), &[], None, turn));
+        house.balanced().await;
+        house
+    }
+
+    /// With a wire that can be cut wherever a node reaches Postgres, Redis or another node.
+    pub(crate) async fn wired() -> (Self, Wires) {
+        let turn = alone().await;
+        let parts = tokio::task::block_in_place(|| Parts::start(None));
+        let wires = Wires::lay(parts.postgres.port(), parts.redis.port()).await;
+        let house = tokio::task::block_in_place(|| Self::start(parts, &[], Some(&wires), turn));
+        house.balanced().await;
+        (house, wires)
     }
 
     pub(crate) async fn open() -> Self {
         Self::with(&[]).await
     }
 
-    fn start(settings: &[(&str, &str)], turn: Box<dyn Send + Sync>) -> Self {
+    fn start(parts: Parts, settings: &[(&str, &str)], wires: Option<&Wires>, turn: Box<dyn Send + Sync>) -> Self {
+        let Parts { postgres, redis } = parts;
         let folder = TempFolder::new("gavel-house-").unwrap();
-        let postgres = PrivatePostgres::start(None, &[]).unwrap();
-        let redis = PrivateRedis::start(&[]).unwrap();
         let store_url = postgres.database("gavel").unwrap();
-        let plans = (1..=NODES).map(|number| {
+        let node = |node: usize| {
             let listen = format!("127.0.0.1:{}", free_port().unwrap()).parse().unwrap();
             let program = Path::new(env!("CARGO_BIN_EXE_gavel"));
-            let plan = NodePlan::new(program, &format!("node-{number}"), listen, folder.path())
+            let plan = NodePlan::new(program, &format!("node-{}", node + 1), listen, folder.path())
                 .with("STORE__URL", store_url.as_str())
                 .with("BUS__URL", redis.url())
                 .with("CLUSTER__LISTEN", format!("127.0.0.1:{}", free_port().unwrap()))
                 .with("CLUSTER__SECRET", SECRET)
                 .with("HTTP__WORKERS", "1")
                 .with("LIMITS__ENABLED", "false");
-            settings.iter().fold(plan, |plan, (key, value)| plan.with(key, *value))
-        });
-        let nodes = plans.map(|plan| Node::start(&plan).unwrap()).collect();
+            let plan = settings.iter().fold(plan, |plan, (key, value)| plan.with(key, *value));
+            let plan = wires.map_or(plan.clone(), |wires| wires.connect(node, plan));
+            let mut process = Node::launch(&plan).unwrap();
+            if let Some(wires) = wires {
+                wires.started(process.pid().unwrap());
+            }
+            process.ready().unwrap();
+            process
+        };
+        let nodes = (0..NODES).map(node).collect();
         Self { nodes, redis, postgres, store_url, _folder: folder, _turn: turn }
     }
 
@@ -78,6 +115,16 @@ impl House {
             users.push(Client::sign_up(self.nodes[number % NODES].url(), &format!("bidder {number}")).await);
         }
         users
+    }
+
+    /// Puts up auctions that stay open.
+    pub(crate) async fn sell(&self, count: usize) -> Vec<String> {
+        let seller = self.users(1).await.remove(0);
+        let mut auctions = Vec::new();
+        for _ in 0..count {
+            auctions.push(seller.sell(3_600).await);
+        }
+        auctions
     }
 
     /// A figure of one node.
@@ -144,15 +191,17 @@ impl House {
 
     /// Has Postgres acknowledge commits before they are on disk, behind the nodes' backs.
     pub(crate) fn do_not_sync(&self) {
+        self.execute("ALTER SYSTEM SET synchronous_commit = off").unwrap();
+        self.execute("ALTER SYSTEM SET wal_writer_delay = '10s'").unwrap();
+        self.execute("SELECT pg_reload_conf()").unwrap();
+    }
+
+    /// Tells Postgres something, past the nodes.
+    pub(crate) fn execute(&self, statement: &'static str) -> Result<(), postgres::Error> {
         let url = self.store_url.clone();
-        let set = move || {
-            let mut client = postgres::Client::connect(&url, postgres::NoTls).unwrap();
-            client.batch_execute("ALTER SYSTEM SET synchronous_commit = off").unwrap();
-            client.batch_execute("ALTER SYSTEM SET wal_writer_delay = '10s'").unwrap();
-            client.batch_execute("SELECT pg_reload_conf()").unwrap();
-        };
         // The blocking client brings a runtime of its own.
-        std::thread::spawn(set).join().unwrap();
+        let work = move || postgres::Client::connect(&url, postgres::NoTls)?.batch_execute(statement);
+        std::thread::spawn(work).join().unwrap()
     }
 
     /// What `gavel verify` finds: auctions, events, faults.

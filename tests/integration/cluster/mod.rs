@@ -5,15 +5,19 @@
 //! alone on the machine: they measure pauses.
 
 mod crowd;
+mod cuts;
+mod full;
 mod house;
 mod nodes;
 mod parts;
 mod rolling;
 mod viewers;
+mod wires;
 
 pub(crate) use crowd::Crowd;
 pub(crate) use house::House;
 pub(crate) use viewers::Viewers;
+pub(crate) use wires::Wires;
 
 /// `short`, or what the environment asks for.
 fn rounds(short: usize) -> usize {

@@ -8,7 +8,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Cable {
+pub(crate) enum Cable {
     Carries,
     /// Connections stand, and new ones are taken, but nothing gets through.
     Frozen,
@@ -16,13 +16,13 @@ pub(super) enum Cable {
     Cut,
 }
 
-pub(super) struct Way {
-    pub(super) address: Arc<str>,
+pub(crate) struct Way {
+    pub(crate) address: Arc<str>,
     cable: watch::Sender<Cable>,
 }
 
 impl Way {
-    pub(super) async fn to(address: Arc<str>) -> Self {
+    pub(crate) async fn to(address: Arc<str>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let own = listener.local_addr().unwrap().to_string().into();
         let cable = watch::Sender::new(Cable::Carries);
@@ -32,8 +32,6 @@ impl Way {
                 if *state.borrow() != Cable::Cut
                     && let Ok(far) = TcpStream::connect(&*address).await
                 {
-                    near.set_nodelay(true).unwrap();
-                    far.set_nodelay(true).unwrap();
                     tokio::spawn(carry(near, far, state.clone()));
                 }
             }
@@ -41,12 +39,15 @@ impl Way {
         Self { address: own, cable }
     }
 
-    pub(super) fn set(&self, cable: Cable) {
+    pub(crate) fn set(&self, cable: Cable) {
         self.cable.send_replace(cable);
     }
 }
 
-async fn carry(near: TcpStream, far: TcpStream, state: watch::Receiver<Cable>) {
+/// Carries between both, as `state` has it, until either ends.
+pub(crate) async fn carry(near: TcpStream, far: TcpStream, state: watch::Receiver<Cable>) {
+    near.set_nodelay(true).unwrap();
+    far.set_nodelay(true).unwrap();
     let ((from_near, to_near), (from_far, to_far)) = (near.into_split(), far.into_split());
     let mut cut = state.clone();
     tokio::select! {

@@ -2,7 +2,7 @@
 
 mod bounds;
 mod breaks;
-mod cable;
+pub(crate) mod cable;
 mod door;
 mod nodes;
 
