@@ -79,6 +79,10 @@ impl Link {
         *self.shared.own_address == *address
     }
 
+    pub(super) fn own_address(&self) -> &str {
+        &self.shared.own_address
+    }
+
     pub(super) fn directory(&self) -> &Arc<Directory> {
         &self.shared.directory
     }

@@ -11,7 +11,7 @@ use super::link::{Link, LinkError};
 use super::stash::Stash;
 use crate::auction::{Answer, BidError, Engine};
 use crate::clock::Stopwatch;
-use crate::domain::{AuctionId, PlaceBid};
+use crate::domain::{AuctionId, Epoch, PlaceBid};
 use crate::limits;
 use crate::protocol::link::{ForwardedBid, KnownHome, Reply};
 use crate::store::StoredAuction;
@@ -124,13 +124,18 @@ impl Cluster {
             };
         }
         let shard = engine.tenure().shard_of(auction);
-        let home = self.directory.home(shard).filter(|home| !self.link.is_own(&home.address));
-        let Some(home) = home else { return Attempt::Wait };
-        match self.forward(&home, auction, bid).await {
+        let home = self.directory.home(shard);
+        let known = home.as_ref().map_or(Epoch(0), |home| home.epoch);
+        let reply = match home.filter(|home| !self.link.is_own(&home.address)) {
+            Some(home) => self.forward(&home, auction, bid).await,
+            // A node that is cut off from the store still takes itself for the owner: another one knows better.
+            None => self.ask_around(known, auction, bid).await,
+        };
+        match reply {
             Ok(Reply::Answered(answer)) => Attempt::Done(Ok(answer)),
             Ok(Reply::Failed(BidError::Moving)) | Err(LinkError::Unreachable { .. }) => Attempt::Wait,
             Ok(Reply::Failed(error)) => Attempt::Done(Err(error)),
-            Ok(Reply::Moved(newer)) => self.follow(shard, &home, newer),
+            Ok(Reply::Moved(newer)) => self.follow(shard, known, newer),
             Ok(Reply::Lost) | Err(LinkError::Lost) => {
                 // Once at once: many bids are lost together, more than may wait.
                 if std::mem::replace(&mut errand.doubtful, true) { Attempt::Wait } else { Attempt::Again }
@@ -148,10 +153,16 @@ impl Cluster {
         }
     }
 
+    /// Through any other node, which decides or passes on, and says who is the owner if it does neither.
+    async fn ask_around(&self, known: Epoch, auction_id: AuctionId, bid: &PlaceBid) -> Result<Reply, LinkError> {
+        let asked = ForwardedBid { auction_id, bid: bid.clone(), epoch: known, hops_left: 0 };
+        self.link.relay(self.link.own_address(), asked).await
+    }
+
     /// Epochs rise, so this ends.
-    fn follow(&self, shard: ShardId, tried: &Home, newer: Option<KnownHome>) -> Attempt {
+    fn follow(&self, shard: ShardId, known: Epoch, newer: Option<KnownHome>) -> Attempt {
         let Some(KnownHome { node, incarnation, address, epoch }) = newer else { return Attempt::Wait };
-        if epoch <= tried.epoch {
+        if epoch <= known {
             return Attempt::Wait;
         }
         self.directory.learn(shard, Home { node, incarnation, address, epoch });
