@@ -242,13 +242,10 @@ impl Channel {
         self.retry &= self.serve_all(true, desk);
     }
 
-    /// Hands out what came while the head was not known or a gap was open.
+    /// Takes up what came while the head was not known.
     fn release_ahead(&mut self, desk: &mut Desk<'_>) {
-        while let Some(event) = self.feed.next_in_order() {
-            for member in self.members.values_mut() {
-                member.offer(&event, desk.now, desk.meters);
-            }
-        }
+        while self.feed.next_in_order().is_some() {}
+        self.fall_behind();
         if self.feed.is_behind() {
             self.fill_gap(desk);
         }
@@ -260,13 +257,23 @@ impl Channel {
         let had = self.feed.head;
         for publication in events.into_iter().flatten() {
             if self.feed.place_stored(&publication) == Place::Next {
-                self.hand_out(publication, desk);
+                self.feed.append(publication);
+                while self.feed.next_in_order().is_some() {}
             }
         }
+        self.fall_behind();
         if self.feed.head > had && self.feed.is_behind() {
             self.fill_gap(desk);
         }
         self.serve_all(false, desk);
+    }
+
+    /// The feed went on by more than one event at once: members get them as fast as they read. A burst that came late
+    /// makes nobody a slow reader.
+    fn fall_behind(&mut self) {
+        for member in self.members.values_mut() {
+            member.fall_behind(self.feed.head);
+        }
     }
 
     /// Events before the recent ones were read, or could not be: then each member reads its own.

@@ -103,6 +103,13 @@ impl Member {
         }
     }
 
+    /// The feed has come as far as `head`, and the member is to get what it lacks from there.
+    pub(super) fn fall_behind(&mut self, head: Seq) {
+        if self.is_live() && self.sent < head {
+            self.enter(Stage::Replaying);
+        }
+    }
+
     /// Brings the member as far forward as the feed and the room in its queue allow.
     pub(super) fn serve(&mut self, table: Table<'_>) -> Wants {
         loop {

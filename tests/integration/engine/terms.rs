@@ -44,6 +44,11 @@ async fn a_lost_shard_tells_nobody_anything_though_it_may_have_been_written() {
     assert_eq!(waiting.await.unwrap().unwrap().unwrap(), Err(BidError::Moving));
     assert_eq!(house.place(house.bid(2, 1, 300)).await, Err(BidError::Moving));
     house.store.let_through(1_000);
+    // The old term's batch is written, and nobody is told.
+    crate::harness::eventually("the old term's commit", || async {
+        (house.store.auction(house.auction).await.unwrap().unwrap().head.seq.0 == 1).then_some(())
+    })
+    .await;
     let again = house.store.take_over().await.unwrap();
     house.engine.gain(&[(SHARD, again)]);
     // Written by the old term before the new one began: the same answer as if it had been told.

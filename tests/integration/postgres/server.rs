@@ -88,7 +88,7 @@ impl Server {
         let port = free_port();
         let mut config = std::fs::OpenOptions::new().append(true).open(data.join("postgresql.conf")).unwrap();
         writeln!(config, "port = {port}\nlisten_addresses = '127.0.0.1'\nunix_socket_directories = ''").unwrap();
-        writeln!(config, "max_connections = 200\nshared_buffers = 128MB\nmax_wal_size = 2GB").unwrap();
+        writeln!(config, "max_connections = 600\nshared_buffers = 128MB\nmax_wal_size = 2GB").unwrap();
         for line in lines {
             writeln!(config, "{line}").unwrap();
         }
