@@ -1,6 +1,6 @@
 //! Nodes that work together, die, or freeze.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use gavel::cli::cluster::Signal;
 
@@ -26,8 +26,9 @@ async fn three_nodes_tell_one_story_to_bidders_and_viewers_of_all() {
     let crowd = Crowd::begin(&house, &users, &auctions, Manners::Pushing);
     tokio::time::sleep(Duration::from_secs(3)).await;
     let work = crowd.finish().await;
+    let ended = Instant::now();
     let history = house.history(&auctions[0]).await;
-    let late = viewers.finish(history.len()).await;
+    let late = viewers.finish(history.len(), ended).await;
     work.assert_kept(&house).await;
     assert!(work.accepted.len() > 50, "the load was no load: {}", work.accepted.len());
     // The same bid again, at another node each time.
@@ -69,8 +70,9 @@ async fn a_killed_nodes_auctions_go_on_elsewhere_and_lose_nothing() {
         tokio::time::sleep(Duration::from_secs(1)).await;
     }
     let work = crowd.finish().await;
+    let ended = Instant::now();
     work.assert_kept(&house).await;
-    viewers.finish(house.history(&auctions[0]).await.len()).await;
+    viewers.finish(house.history(&auctions[0]).await.len(), ended).await;
     house.verify().await;
     // From a kill to the successor's first acceptance, of each auction that the killed node had.
     let first = |(auctions, from, to): &(Vec<String>, Duration, Duration)| {
@@ -112,6 +114,7 @@ async fn a_frozen_node_is_not_waited_for_and_tells_nothing_of_its_old_term() {
         freezes.push((its_own, frozen_at, until));
     }
     let work = crowd.finish().await;
+    let ended = Instant::now();
     work.assert_kept(&house).await;
     for (its_own, frozen_at, until) in freezes {
         for auction in its_own {
@@ -119,6 +122,6 @@ async fn a_frozen_node_is_not_waited_for_and_tells_nothing_of_its_old_term() {
             eprintln!("freeze: auction {auction} went on elsewhere {took} ms after half a second");
         }
     }
-    viewers.finish(house.history(&auctions[0]).await.len()).await;
+    viewers.finish(house.history(&auctions[0]).await.len(), ended).await;
     house.verify().await;
 }

@@ -1,6 +1,6 @@
 //! A rolling restart under load: each node in turn is asked to stop, and started again.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::crowd::Manners;
 use super::house::NODES;
@@ -25,8 +25,9 @@ async fn a_rolling_restart_fails_no_bid_and_pauses_auctions_for_less_than_half_a
         house.balanced().await;
     }
     let work = crowd.finish().await;
+    let ended = Instant::now();
     work.assert_kept(&house).await;
-    viewers.finish(house.history(&auctions[0]).await.len()).await;
+    viewers.finish(house.history(&auctions[0]).await.len(), ended).await;
     house.verify().await;
     let pauses = work.pauses_ms((Duration::ZERO, Duration::MAX));
     eprintln!(

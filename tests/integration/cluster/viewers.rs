@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use reqwest::Method;
 use serde_json::Value;
@@ -15,7 +15,7 @@ use crate::harness::{Client, Sse, SseEvent};
 pub(crate) struct Viewers {
     /// The seq at which they are done; 0 while it is not known.
     head: Arc<AtomicI64>,
-    tasks: Vec<JoinHandle<Vec<i64>>>,
+    tasks: Vec<JoinHandle<(Vec<i64>, Instant)>>,
 }
 
 impl Viewers {
@@ -28,34 +28,39 @@ impl Viewers {
         Self { tasks: tasks.collect(), head }
     }
 
-    /// Waits until each has seen all up to `head`; how long the slowest took from now.
-    pub(crate) async fn finish(self, head: usize) -> Duration {
-        let began = std::time::Instant::now();
+    /// Waits until each has seen all up to `head`; how long after `ended` the slowest saw the last.
+    pub(crate) async fn finish(self, head: usize, ended: Instant) -> Duration {
+        let mut late = Duration::ZERO;
         self.head.store(i64::try_from(head).unwrap(), Ordering::SeqCst);
         for (node, task) in self.tasks.into_iter().enumerate() {
-            let seen = tokio::time::timeout(Duration::from_secs(30), task)
+            let (seen, last_at) = tokio::time::timeout(Duration::from_secs(30), task)
                 .await
                 .unwrap_or_else(|_| panic!("the viewer at node {node} never saw seq {head}"))
                 .unwrap();
             let all: Vec<i64> = (1..=i64::try_from(head).unwrap()).collect();
             assert_eq!(seen, all, "the viewer at node {node} missed something or saw it twice");
+            late = late.max(last_at.saturating_duration_since(ended));
         }
-        began.elapsed()
+        late
     }
 }
 
-async fn view(client: Client, auction: String, head: Arc<AtomicI64>) -> Vec<i64> {
+async fn view(client: Client, auction: String, head: Arc<AtomicI64>) -> (Vec<i64>, Instant) {
     let path = format!("/api/v1/auctions/{auction}/events?after_seq=");
-    let mut seen = Vec::new();
+    let (mut seen, mut last_at) = (Vec::new(), Instant::now());
     loop {
         let after = seen.last().copied().unwrap_or(0);
         let request = client.request(Method::GET, &format!("{path}{after}"));
         if let Some(mut stream) = Sse::attempt(request).await {
             while let Some(event) = stream.attempt_next().await {
+                let count = seen.len();
                 note(&event, &mut seen);
+                if seen.len() > count {
+                    last_at = Instant::now();
+                }
                 let head = head.load(Ordering::SeqCst);
                 if head > 0 && seen.last().is_some_and(|seq| *seq >= head) {
-                    return seen;
+                    return (seen, last_at);
                 }
             }
         }
