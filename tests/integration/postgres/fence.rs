@@ -63,14 +63,11 @@ impl Scene {
     async fn committer_is(&self, state: &str) {
         let sql = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() \
                    AND application_name LIKE 'gavel/a/%/commit' AND state || coalesce(wait_event, '') LIKE $1";
-        for _ in 0..500 {
+        crate::harness::eventually(&format!("the committing connection to be {state}"), || async {
             let found: i64 = self.admin.query_one(sql, &[&state]).await.unwrap().get(0);
-            if found > 0 {
-                return;
-            }
-            sleep(Duration::from_millis(5)).await;
-        }
-        panic!("the committing connection is not {state}");
+            (found > 0).then_some(())
+        })
+        .await;
     }
 
     async fn head(&self) -> Seq {
