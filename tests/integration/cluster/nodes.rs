@@ -8,19 +8,10 @@ use super::crowd::Manners;
 use super::house::NODES;
 use super::{Crowd, House, Viewers, at, rounds};
 
-async fn auctions(house: &House, count: usize) -> Vec<String> {
-    let seller = house.users(1).await.remove(0);
-    let mut auctions = Vec::new();
-    for _ in 0..count {
-        auctions.push(seller.sell(3_600).await);
-    }
-    auctions
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn three_nodes_tell_one_story_to_bidders_and_viewers_of_all() {
     let house = House::open().await;
-    let auctions = auctions(&house, 1).await;
+    let auctions = house.sell(1).await;
     let users = house.users(6).await;
     let viewers = Viewers::begin(&house, &auctions[0]);
     let crowd = Crowd::begin(&house, &users, &auctions, Manners::Pushing);
@@ -51,7 +42,7 @@ fn history_bidder<'a>(history: &'a [serde_json::Value], bid: &super::crowd::Acce
 #[tokio::test(flavor = "multi_thread")]
 async fn a_killed_nodes_auctions_go_on_elsewhere_and_lose_nothing() {
     let mut house = House::open().await;
-    let auctions = auctions(&house, 12).await;
+    let auctions = house.sell(12).await;
     let users = house.users(12).await;
     let viewers = Viewers::begin(&house, &auctions[0]);
     let rounds = rounds(4);
@@ -94,7 +85,7 @@ async fn a_killed_nodes_auctions_go_on_elsewhere_and_lose_nothing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_frozen_node_is_not_waited_for_and_tells_nothing_of_its_old_term() {
     let mut house = House::open().await;
-    let auctions = auctions(&house, 12).await;
+    let auctions = house.sell(12).await;
     let users = house.users(12).await;
     let viewers = Viewers::begin(&house, &auctions[0]);
     let crowd = Crowd::begin(&house, &users, &auctions, Manners::Pushing);

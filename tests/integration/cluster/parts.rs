@@ -7,19 +7,10 @@ use gavel::cli::cluster::Signal;
 use super::crowd::Manners;
 use super::{Crowd, House, Viewers, rounds};
 
-async fn auctions(house: &House, count: usize) -> Vec<String> {
-    let seller = house.users(1).await.remove(0);
-    let mut auctions = Vec::new();
-    for _ in 0..count {
-        auctions.push(seller.sell(3_600).await);
-    }
-    auctions
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn while_postgres_is_dead_nobody_is_told_accepted_and_nothing_is_lost() {
     let mut house = House::open().await;
-    let auctions = auctions(&house, 3).await;
+    let auctions = house.sell(3).await;
     let users = house.users(6).await;
     let crowd = Crowd::begin(&house, &users, &auctions, Manners::Pushing);
     let mut deaths = Vec::new();
@@ -58,7 +49,7 @@ async fn while_postgres_is_dead_nobody_is_told_accepted_and_nothing_is_lost() {
 #[tokio::test(flavor = "multi_thread")]
 async fn whatever_becomes_of_redis_no_bid_fails_and_every_viewer_sees_everything() {
     let mut house = House::open().await;
-    let auctions = auctions(&house, 3).await;
+    let auctions = house.sell(3).await;
     let users = house.users(6).await;
     let viewers: Vec<Viewers> = auctions.iter().map(|auction| Viewers::begin(&house, auction)).collect();
     let crowd = Crowd::begin(&house, &users, &auctions, Manners::Pushing);
@@ -93,7 +84,7 @@ async fn whatever_becomes_of_redis_no_bid_fails_and_every_viewer_sees_everything
 #[tokio::test(flavor = "multi_thread")]
 async fn without_redis_viewers_elsewhere_are_at_most_two_seconds_behind() {
     let mut house = House::open().await;
-    let auctions = auctions(&house, 1).await;
+    let auctions = house.sell(1).await;
     let users = house.users(2).await;
     tokio::task::block_in_place(|| house.redis.kill()).unwrap();
     let viewers = Viewers::begin(&house, &auctions[0]);
@@ -122,7 +113,7 @@ async fn the_check_finds_what_a_store_that_does_not_sync_loses() {
 
 /// Kills Postgres under load until an acknowledged bid is missing.
 async fn loses_something(house: &mut House, rounds: usize) -> bool {
-    let auctions = auctions(house, 3).await;
+    let auctions = house.sell(3).await;
     let users = house.users(6).await;
     for _ in 0..rounds {
         let crowd = Crowd::begin(house, &users, &auctions, Manners::Pushing);
