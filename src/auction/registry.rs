@@ -186,6 +186,10 @@ impl Engine {
 
     fn start_auction(&self, id: AuctionId, term: Arc<Term>) -> Result<Arc<Handle>, BidError> {
         let mut awake = self.awake.write().unwrap_or_else(PoisonError::into_inner);
+        // Looked at under the lock: a term that ends later takes the auction out again.
+        if !term.admits(self.shared.clock.now()) {
+            return Err(BidError::Moving);
+        }
         let count = awake.len();
         match awake.entry(id) {
             MapEntry::Occupied(entry) => Ok(Arc::clone(entry.get())),
