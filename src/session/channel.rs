@@ -142,11 +142,6 @@ impl Channel {
         }
     }
 
-    /// Events may have been lost unseen: looks for them.
-    pub(super) fn distrust(&mut self, desk: &mut Desk<'_>) {
-        self.fill_gap(desk);
-    }
-
     /// The history has come as far as `head`: looks for what did not come here.
     pub(super) fn learn_head(&mut self, head: Seq, desk: &mut Desk<'_>) {
         self.feed.learn(head);

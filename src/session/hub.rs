@@ -13,7 +13,7 @@ use tokio::sync::Semaphore;
 use super::catch_up;
 use super::ending::Ending;
 use super::hubs::Hubs;
-use super::inbox::{Order, Outlet};
+use super::inbox::{Order, Outlet, State};
 use super::position::Position;
 use super::roster::Roster;
 use super::seats::{Kind, Refused};
@@ -58,20 +58,20 @@ impl LocalHub {
                 order = outlet.orders.recv() => {
                     let Some(order) = order else { return };
                     if matches!(order, Order::Tick(_)) {
-                        depth.set(f64::from(u32::try_from(outlet.depth()).unwrap_or(u32::MAX)));
+                        depth.set(f64::from(u32::try_from(outlet.state.depth()).unwrap_or(u32::MAX)));
                     }
                     self.obey(order);
                 }
                 batch = outlet.publications.recv() => {
                     let Some(batch) = batch else { return };
                     self.hand_out(&batch).await;
-                    outlet.taken(batch.len());
+                    outlet.state.taken(batch.len());
                 }
+                () = outlet.state.dropped() => self.make_good(&outlet.state),
                 () = std::future::ready(()), if !round_is_over => {
                     self.with(|roster, _| roster.tick_some(SESSIONS_PER_TURN));
                 }
             }
-            self.make_good(&outlet);
             tokio::task::yield_now().await;
         }
     }
@@ -95,14 +95,13 @@ impl LocalHub {
     }
 
     /// Makes good what did not fit into the inbox.
-    fn make_good(&self, outlet: &Outlet) {
-        if outlet.publications_lost() {
-            self.with(Roster::distrust);
-        }
-        if outlet.sign_outs_lost() {
+    fn make_good(&self, inbox: &State) {
+        let heads_lost = inbox.heads_lost();
+        self.with(|roster, now| roster.learn_heads(&heads_lost, now));
+        if inbox.sign_outs_lost() {
             self.with(|roster, _| roster.end_where(Ending::SignedOut, |session| session.ticket.is_some()));
         }
-        if let Some(ending) = outlet.close_lost() {
+        if let Some(ending) = inbox.close_lost() {
             self.obey(Order::Close(ending));
         }
     }

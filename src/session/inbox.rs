@@ -1,12 +1,14 @@
 //! What waits for one hub: publications and orders, from any thread, each within a bound.
 //!
 //! Putting something in never blocks. What does not fit is given up in a way that the hub makes good:
-//! lost publications are read again, a lost sign-out ends every signed-in session, the order to close is kept aside.
+//! the auctions of lost publications are read again, a lost sign-out ends every signed-in session, the order to close is
+//! kept aside.
 
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 
 use super::ending::Ending;
 use crate::bus::Publication;
@@ -31,20 +33,24 @@ pub(super) struct Inbox {
     state: Arc<State>,
 }
 
+/// How full the inbox is, and what did not fit.
 #[derive(Default)]
-struct State {
+pub(super) struct State {
     /// Publications, not batches, that wait.
     depth: AtomicUsize,
-    publications_lost: AtomicBool,
+    /// The newest dropped event of each auction, until the hub takes note.
+    heads_lost: Mutex<HashMap<AuctionId, Seq>>,
     sign_outs_lost: AtomicBool,
     close_lost: Mutex<Option<Ending>>,
+    /// Wakes the hub after something was dropped: nothing else may come for a second.
+    dropped: Notify,
 }
 
 /// The hub's side.
 pub(super) struct Outlet {
     pub(super) publications: mpsc::Receiver<Arc<[Publication]>>,
     pub(super) orders: mpsc::Receiver<Order>,
-    state: Arc<State>,
+    pub(super) state: Arc<State>,
 }
 
 /// An empty inbox.
@@ -65,8 +71,17 @@ impl Inbox {
             return true;
         }
         self.state.depth.fetch_sub(batch.len(), Ordering::AcqRel);
-        self.state.publications_lost.store(true, Ordering::Release);
+        self.note_lost(batch);
+        self.state.dropped.notify_one();
         false
+    }
+
+    fn note_lost(&self, batch: &[Publication]) {
+        let mut heads = self.state.heads_lost.lock().unwrap_or_else(PoisonError::into_inner);
+        for publication in batch {
+            let head = heads.entry(publication.auction_id).or_insert(Seq::ZERO);
+            *head = publication.event.seq.max(*head);
+        }
     }
 
     /// Gives an order.
@@ -78,8 +93,9 @@ impl Inbox {
                     *self.state.close_lost.lock().unwrap_or_else(PoisonError::into_inner) = Some(ending);
                 }
                 // The next ones come within a second.
-                Order::Tick(_) | Order::Heads(_) => {}
+                Order::Tick(_) | Order::Heads(_) => return,
             }
+            self.state.dropped.notify_one();
         }
     }
 
@@ -94,29 +110,34 @@ impl Inbox {
     }
 }
 
-impl Outlet {
+impl State {
     /// Publications that wait.
     pub(super) fn depth(&self) -> usize {
-        self.state.depth.load(Ordering::Acquire)
+        self.depth.load(Ordering::Acquire)
+    }
+
+    /// Waits until something was dropped that the hub has to make good.
+    pub(super) async fn dropped(&self) {
+        self.dropped.notified().await;
     }
 
     /// Notes that `count` publications were taken out.
     pub(super) fn taken(&self, count: usize) {
-        self.state.depth.fetch_sub(count, Ordering::AcqRel);
+        self.depth.fetch_sub(count, Ordering::AcqRel);
     }
 
-    /// Whether publications were dropped since the last call.
-    pub(super) fn publications_lost(&self) -> bool {
-        self.state.publications_lost.swap(false, Ordering::AcqRel)
+    /// How far auctions had come in publications that were dropped since the last call.
+    pub(super) fn heads_lost(&self) -> Vec<(AuctionId, Seq)> {
+        self.heads_lost.lock().unwrap_or_else(PoisonError::into_inner).drain().collect()
     }
 
     /// Whether a sign-out was dropped since the last call.
     pub(super) fn sign_outs_lost(&self) -> bool {
-        self.state.sign_outs_lost.swap(false, Ordering::AcqRel)
+        self.sign_outs_lost.swap(false, Ordering::AcqRel)
     }
 
     /// The order to close that found no room, if there was one.
     pub(super) fn close_lost(&self) -> Option<Ending> {
-        self.state.close_lost.lock().unwrap_or_else(PoisonError::into_inner).take()
+        self.close_lost.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 }

@@ -153,14 +153,6 @@ impl Roster {
         }
     }
 
-    /// Publications were lost on their way to this hub.
-    pub(super) fn distrust(&mut self, now: Timestamp) {
-        let mut desk = Desk { now, meters: &self.meters, reads: &mut self.reads };
-        for channel in self.channels.values_mut() {
-            channel.distrust(&mut desk);
-        }
-    }
-
     /// So far the auctions have come in the history.
     pub(super) fn learn_heads(&mut self, heads: &[(AuctionId, Seq)], now: Timestamp) {
         let mut desk = Desk { now, meters: &self.meters, reads: &mut self.reads };
