@@ -13,7 +13,8 @@ CREATE TABLE nodes (
     incarnation bigint NOT NULL,
     rvn bigint NOT NULL,
     address text NOT NULL,
-    state text NOT NULL CHECK (state IN ('up', 'draining'))
+    state text NOT NULL CHECK (state IN ('up', 'draining')),
+    renewed_at timestamptz NOT NULL DEFAULT clock_timestamp()
 ) WITH (fillfactor = 50);
 
 -- Who decides for which share of the auctions. A batch is written only under its shard's present epoch.

@@ -246,7 +246,7 @@ impl Agent {
         }
         self.engine.lose(shards);
         self.meters.lost.increment(u64::try_from(shards.len()).unwrap_or(u64::MAX));
-        self.meters.owned(self.engine.tenure().held().len());
+        self.count_owned();
         tracing::warn!(shards = shards.len(), "lost shards");
     }
 
@@ -261,7 +261,7 @@ impl Agent {
             self.directory.learn(*shard, self.home(*epoch));
         }
         self.meters.taken.increment(u64::try_from(taken.len()).unwrap_or(u64::MAX));
-        self.meters.owned(self.engine.tenure().held().len());
+        self.count_owned();
         tracing::info!(shards = taken.len(), owned = self.engine.tenure().held().len(), "took shards");
     }
 
@@ -272,6 +272,12 @@ impl Agent {
             address: Arc::clone(&self.me.address),
             epoch,
         }
+    }
+
+    /// Shows how many shards this node decides: none once its lease is over.
+    pub(super) fn count_owned(&self) {
+        let leased = self.clock.now().0 < self.lease.load(Ordering::Acquire);
+        self.meters.owned(if leased { self.engine.tenure().held().len() } else { 0 });
     }
 
     /// The instant that is `span` from now.

@@ -20,7 +20,7 @@ impl Agent {
         let ids: Vec<ShardId> = shards.iter().map(|(shard, _)| *shard).collect();
         self.leaving().extend(shards.iter().copied());
         self.engine.hand_over(&ids, limits::HAND_OVER_WITHIN.into()).await;
-        self.meters.owned(self.engine.tenure().held().len());
+        self.count_owned();
         if let Err(error) = within(limits::OWNERSHIP_CALL, self.ownership.release(shards)).await {
             tracing::warn!(%error, shards = shards.len(), "could not release shards");
             // Whatever is still this node's is taken once more.

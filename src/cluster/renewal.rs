@@ -40,6 +40,7 @@ impl Agent {
                     next = self.after(limits::RENEW_AGAIN);
                 }
             }
+            self.count_owned();
         }
     }
 

@@ -182,7 +182,7 @@ fn detail(code: Code, error: &HttpError) -> Cow<'static, str> {
         Code::BidIdReused => "Another bid came under this bid_id; make a new one for each bid.".into(),
         Code::RateLimited => "Wait as long as `Retry-After` says.".into(),
         Code::Internal => "The request could not be done; sending it again will not help.".into(),
-        Code::Moving => "Nothing was decided; send it again with the same bid_id.".into(),
+        Code::Moving => "The auction is changing hands; send the bid again with the same bid_id.".into(),
         Code::OutcomePending => "It may have happened; ask again, a bid with the same bid_id.".into(),
         Code::Overloaded | Code::Unavailable => "Nothing was done; send it again.".into(),
     }

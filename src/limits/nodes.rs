@@ -21,6 +21,8 @@ pub const LEASE: Span = Span::from_secs(3);
 pub const NODE_SILENT: Span = Span::from_secs(5);
 /// A node that missed a beat for this long is asked whether its port is still open, and is given no shards.
 pub const NODE_SUSPECT: Span = Span::from_millis(1_700);
+/// A node that has not renewed for this long and owns nothing is struck off the list when another one joins.
+pub const NODE_FORGOTTEN: Span = Span::from_secs(86_400);
 /// Time between two looks at the nodes beyond which nobody's silence is counted: who looks was not looking.
 pub const WATCH_BLIND: Span = Span::from_secs(2);
 /// How long a connection attempt to a node that is suspected may take. Longer → it stays what it was.

@@ -1,5 +1,6 @@
 //! `POST /good/{id}/bid`: a bid in the original's form, `{bid, msg}`, answered with `ok` or a Korean text.
 //!
+//! A bid that is refused for what it says gets 403, as in the original; a body that cannot be read at all, 400.
 //! `bid` is in the major unit, as the original's form and ours show it. Without a `bid_id` each request is
 //! its own bid; our pages send one.
 
@@ -8,6 +9,7 @@ use std::sync::Arc;
 use actix_web::http::{StatusCode, header};
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use uuid::Uuid;
 
 use super::body::read;
@@ -37,6 +39,7 @@ struct Fields {
 enum Amount {
     Number(serde_json::Number),
     Text(String),
+    Other(IgnoredAny),
 }
 
 /// A refusal: status and text.
@@ -115,14 +118,14 @@ fn of_error(error: &HttpError) -> Refusal {
 
 fn bid_id_of(text: Option<&str>) -> Result<BidId, Refusal> {
     let Some(text) = text.filter(|text| !text.is_empty()) else { return Ok(BidId(Uuid::new_v4().as_u128())) };
-    let id = Uuid::parse_str(text).map_err(|_not_a_uuid| (StatusCode::BAD_REQUEST, texts::INVALID))?;
+    let id = Uuid::parse_str(text).map_err(|_not_a_uuid| (StatusCode::FORBIDDEN, texts::INVALID))?;
     Ok(BidId(id.as_u128()))
 }
 
 /// The original took a missing or unreadable `bid` for 0, and rounded fractions to ties (its faults 3 and 4).
 fn amount_of(bid: Option<&Amount>, currency: Currency) -> Result<Money, Refusal> {
     let parsed = match bid {
-        None => Err(AmountError::NotANumber),
+        None | Some(Amount::Other(_)) => Err(AmountError::NotANumber),
         Some(Amount::Number(number)) => parse_major(&number.to_string(), currency),
         Some(Amount::Text(text)) => parse_major(text, currency),
     };
@@ -132,15 +135,14 @@ fn amount_of(bid: Option<&Amount>, currency: Currency) -> Result<Money, Refusal>
             AmountError::TooFine => texts::TOO_FINE,
             AmountError::TooLarge => texts::TOO_LARGE,
         };
-        (StatusCode::BAD_REQUEST, text)
+        (StatusCode::FORBIDDEN, text)
     })
 }
 
 fn message_of(msg: Option<&str>) -> Result<Option<Arc<str>>, Refusal> {
     let msg = msg.unwrap_or_default();
     let long = msg.trim().chars().count() > MESSAGE_CHARS_MAX;
-    message(msg)
-        .map_err(|_wrong| (StatusCode::BAD_REQUEST, if long { texts::MESSAGE_TOO_LONG } else { texts::INVALID }))
+    message(msg).map_err(|_wrong| (StatusCode::FORBIDDEN, if long { texts::MESSAGE_TOO_LONG } else { texts::INVALID }))
 }
 
 #[cfg(test)]
@@ -161,7 +163,7 @@ mod tests {
         assert_eq!(amount(r#"{"bid":"abc"}"#, "KRW"), Err(texts::NOT_A_NUMBER));
         assert_eq!(amount(r#"{"bid":""}"#, "KRW"), Err(texts::NOT_A_NUMBER));
         assert_eq!(amount(r#"{"bid":-5}"#, "KRW"), Err(texts::NOT_A_NUMBER));
-        assert!(serde_json::from_str::<Fields>(r#"{"bid":[1]}"#).is_err());
+        assert_eq!(amount(r#"{"bid":[1]}"#, "KRW"), Err(texts::NOT_A_NUMBER));
     }
 
     /// Fault 4 of the original.
@@ -194,6 +196,6 @@ mod tests {
         assert_ne!(bid_id_of(None).unwrap(), bid_id_of(Some("")).unwrap());
         let id = "67e55044-10b1-426f-9247-bb680e5fe0c8";
         assert_eq!(bid_id_of(Some(id)).unwrap(), bid_id_of(Some(id)).unwrap());
-        assert_eq!(bid_id_of(Some("7")).unwrap_err().0, StatusCode::BAD_REQUEST);
+        assert_eq!(bid_id_of(Some("7")).unwrap_err().0, StatusCode::FORBIDDEN);
     }
 }

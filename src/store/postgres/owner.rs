@@ -14,6 +14,14 @@ use crate::limits;
 use crate::store::StoreError;
 use crate::store::ownership::{NodeRow, NodeState, Ownership, Renewal, ShardId, ShardRow};
 
+/// Node $1 in incarnation $2 at address $3. Forgets others that have not renewed for $4 microseconds and own nothing.
+const JOIN: &str = "WITH forgotten AS (DELETE FROM nodes d \
+     WHERE d.id <> $1 AND d.renewed_at < clock_timestamp() - $4::bigint * interval '1 microsecond' \
+     AND NOT EXISTS (SELECT 1 FROM shards s WHERE s.owner = d.id)) \
+     INSERT INTO nodes AS n (id, incarnation, rvn, address, state) VALUES ($1, $2, 1, $3, 'up') \
+     ON CONFLICT (id) DO UPDATE SET incarnation = excluded.incarnation, rvn = n.rvn + 1, \
+     address = excluded.address, state = excluded.state, renewed_at = excluded.renewed_at";
+
 /// Shards $1 whose epoch is still the seen one ($2), to node $3 in incarnation $4.
 const TAKE: &str = "WITH held AS MATERIALIZED (SELECT s.id FROM shards s \
      JOIN unnest($1::integer[], $2::bigint[]) AS w (id, seen) ON s.id = w.id AND s.epoch = w.seen \
@@ -48,14 +56,14 @@ impl Ownership for PostgresStore {
     }
 
     async fn join(&self, address: &str) -> Result<(), StoreError> {
-        let sql = "INSERT INTO nodes AS n (id, incarnation, rvn, address, state) VALUES ($1, $2, 1, $3, 'up') \
-                   ON CONFLICT (id) DO UPDATE SET incarnation = excluded.incarnation, rvn = n.rvn + 1, \
-                   address = excluded.address, state = excluded.state";
-        self.own(sql, &[&self.settings.node, &self.settings.incarnation, &address]).await.map(drop)
+        let forgotten_after = limits::NODE_FORGOTTEN.0;
+        let params: [&(dyn ToSql + Sync); 4] =
+            [&self.settings.node, &self.settings.incarnation, &address, &forgotten_after];
+        self.own(JOIN, &params).await.map(drop)
     }
 
     async fn renew(&self, state: NodeState) -> Result<Renewal, StoreError> {
-        let sql = "UPDATE nodes SET rvn = rvn + 1, state = $3 WHERE id = $1 AND incarnation = $2 \
+        let sql = "UPDATE nodes SET rvn = rvn + 1, state = $3, renewed_at = clock_timestamp() WHERE id = $1 AND incarnation = $2 \
                    RETURNING rvn, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint";
         let renewed = self.own(sql, &[&self.settings.node, &self.settings.incarnation, &state_text(state)]).await?;
         match renewed.first() {

@@ -13,6 +13,8 @@ use tokio::task::JoinHandle;
 use super::House;
 use crate::harness::{Client, uuid};
 
+/// Between an answer and a bidder's next bid: a load, but not all that the machine can do.
+const PACE: Duration = Duration::from_millis(4);
 /// How soon a bid is sent again after no answer at all.
 const AGAIN: Duration = Duration::from_millis(25);
 /// One bid is tried for this long.
@@ -122,6 +124,7 @@ impl Bidder {
             if matches!(status, 200 | 201) {
                 accepted.push(Accepted { auction: auction.clone(), receipt: body, at: began.elapsed() });
             }
+            tokio::time::sleep(PACE).await;
         }
         accepted
     }

@@ -11,7 +11,7 @@ use serde_json::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use super::Wires;
-use crate::harness::{Client, alone, eventually, gavel, verified};
+use crate::harness::{Client, Turn, alone, beside_others, eventually, gavel, verified};
 
 pub(crate) const NODES: usize = 3;
 /// The default of the settings.
@@ -37,13 +37,16 @@ pub(crate) struct House {
     pub(crate) postgres: PrivatePostgres,
     store_url: String,
     _folder: TempFolder,
-    _turn: Box<dyn Send + Sync>,
+    _turn: Turn,
 }
 
 impl House {
     /// Starts everything, with further settings for each node, and waits until the shards are shared out.
     pub(crate) async fn with(settings: &[(&str, &str)]) -> Self {
-        let turn = alone().await;
+        Self::taking(beside_others().await, settings).await
+    }
+
+    async fn taking(turn: Turn, settings: &[(&str, &str)]) -> Self {
         let house = tokio::task::block_in_place(|| Self::start(Parts::start(None), settings, None, turn));
         house.balanced().await;
         house
@@ -51,7 +54,7 @@ impl House {
 
     /// With the data of Postgres in a folder of the caller's.
     pub(crate) async fn with_data(data: &Path) -> Self {
-        let turn = alone().await;
+        let turn = beside_others().await;
         let house = tokio::task::block_in_place(|| Self::start(Parts::start(Some(data)), &[], None, turn));
         house.balanced().await;
         house
@@ -59,7 +62,7 @@ impl House {
 
     /// With a wire that can be cut wherever a node reaches Postgres, Redis or another node.
     pub(crate) async fn wired() -> (Self, Wires) {
-        let turn = alone().await;
+        let turn = beside_others().await;
         let parts = tokio::task::block_in_place(|| Parts::start(None));
         let wires = Wires::lay(parts.postgres.port(), parts.redis.port()).await;
         let house = tokio::task::block_in_place(|| Self::start(parts, &[], Some(&wires), turn));
@@ -71,7 +74,12 @@ impl House {
         Self::with(&[]).await
     }
 
-    fn start(parts: Parts, settings: &[(&str, &str)], wires: Option<&Wires>, turn: Box<dyn Send + Sync>) -> Self {
+    /// With nothing beside it, to measure pauses of less than a second.
+    pub(crate) async fn alone() -> Self {
+        Self::taking(alone().await, &[]).await
+    }
+
+    fn start(parts: Parts, settings: &[(&str, &str)], wires: Option<&Wires>, turn: Turn) -> Self {
         let Parts { postgres, redis } = parts;
         let folder = TempFolder::new("gavel-house-").unwrap();
         let store_url = postgres.database("gavel").unwrap();

@@ -1,8 +1,8 @@
 //! Three real nodes on a real Postgres and a real Redis: what bidders and viewers see while parts are killed, frozen,
 //! cut off and replaced.
 //!
-//! Each test is short here; `GAVEL_CHAOS_ROUNDS=200` makes those that go round and round long. One runs at a time, each
-//! alone on the machine: they measure pauses.
+//! Each test is short here; `GAVEL_CHAOS_ROUNDS=200` makes those that go round and round long. Those that measure pauses
+//! below a second have the machine to themselves.
 
 mod crowd;
 mod cuts;

@@ -8,7 +8,7 @@ use super::{Crowd, House, Viewers, at};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_rolling_restart_fails_no_bid_and_pauses_auctions_for_less_than_half_a_second() {
-    let mut house = House::open().await;
+    let mut house = House::alone().await;
     let auctions = house.sell(12).await;
     let users = house.users(12).await;
     let viewers = Viewers::begin(&house, &auctions[0]);

@@ -78,9 +78,11 @@ async fn fault_03_a_body_without_a_bid_or_with_text_in_it_is_refused() {
     server.finish().await;
 }
 
-/// Refused because no amount can be read from it: one that was taken for 0, or rounded, would be a 403 or an `ok`.
+/// Refused because no amount can be read from it: one that was taken for 0, or rounded, would get another text or `ok`.
 fn assert_unreadable(reply: &Reply) {
-    assert!(matches!(reply.status, 400 | 422) && !reply.text.is_empty(), "{reply:?}");
+    let texts =
+        ["입찰가를 숫자로 입력해 주세요.", "입찰가의 소수 자릿수가 올바르지 않습니다.", "입찰가가 너무 큽니다."];
+    assert!(reply.status == 403 && texts.contains(&reply.text.as_str()), "{reply:?}");
 }
 
 /// As [`assert_unreadable`], for a bid in a WebSocket frame with this `amount`, or without one.

@@ -1,8 +1,10 @@
 //! Nodes, shards and epochs.
 
+use std::sync::Arc;
+
 use gavel::domain::Epoch;
 use gavel::store::Ledger as _;
-use gavel::store::ownership::{NodeState, Ownership as _, Renewal, ShardId};
+use gavel::store::ownership::{NodeRow, NodeState, Ownership as _, Renewal, ShardId};
 use gavel::store::postgres::PostgresStore;
 
 use super::server;
@@ -27,6 +29,28 @@ async fn a_node_renews_until_another_process_joins_under_its_name() {
     assert!(later > rvn);
     second.leave().await.unwrap();
     assert_eq!(second.nodes().await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn a_node_that_is_long_gone_and_owns_nothing_is_struck_off_when_another_joins() {
+    let url = server::database().await;
+    let (gone, owner) = (joined(&url, "gone").await, joined(&url, "owner").await);
+    joined(&url, "present").await;
+    assert_eq!(owner.take(&[(ShardId(1), Epoch(0))]).await.unwrap().len(), 1);
+    let client = server::connect(&url).await;
+    let long_ago = "UPDATE nodes SET renewed_at = now() - interval '2 days' WHERE id <> 'present'";
+    client.batch_execute(long_ago).await.unwrap();
+    let another = joined(&url, "another").await;
+    let names = |nodes: Vec<NodeRow>| nodes.into_iter().map(|node| node.id.to_string()).collect::<Vec<_>>();
+    assert_eq!(names(another.nodes().await.unwrap()), ["another", "owner", "present"]);
+    assert_eq!(gone.renew(NodeState::Up).await.unwrap(), Renewal::Replaced, "it has to join again");
+    assert!(matches!(owner.renew(NodeState::Up).await.unwrap(), Renewal::Renewed { .. }));
+}
+
+async fn joined(url: &str, node: &str) -> Arc<PostgresStore> {
+    let store = world::open(url, node).await;
+    store.join("10.0.0.1:9").await.unwrap();
+    store
 }
 
 #[tokio::test]
