@@ -12,7 +12,7 @@ use tokio::net::{TcpSocket, TcpStream};
 use tokio_tungstenite::tungstenite::Message;
 
 use self::crowd::Board;
-use crate::harness::{Server, Ws, soon, uuid};
+use crate::harness::{Others, Server, Ws, soon, uuid};
 
 const WATCHERS_OF_EACH_KIND: usize = 1_000;
 const BIDS_PER_SECOND: u64 = 50;
@@ -23,17 +23,37 @@ const SEEN_WITHIN: Duration = Duration::from_millis(100);
 /// What the stuck sessions' bounded queues and the store's caches may add.
 const GROWTH_KIB_MAX: u64 = 48 * 1_024;
 
+/// Others took so much of the machine that ages measured meanwhile are theirs as much as Gavel's.
+const OTHERS_SHARE_MAX: f64 = 0.1;
+/// A measurement that others spoilt is made again, so often in all.
+const MEASUREMENTS_MAX: usize = 3;
+
 #[tokio::test(flavor = "multi_thread")]
 async fn two_thousand_watchers_see_every_bid_at_once_though_two_are_stuck() {
     assert_room_for_connections();
     let server = Server::start_alone().await;
+    for measurement in 1..=MEASUREMENTS_MAX {
+        let others = Others::beside(server.pid());
+        let p99 = watched_auction(&server).await;
+        let share = others.share();
+        if p99 < SEEN_WITHIN {
+            break;
+        }
+        eprintln!("watchers: p99 {p99:?} while others took {:.0} % of the machine", share * 100.0);
+        assert!(share > OTHERS_SHARE_MAX && measurement < MEASUREMENTS_MAX, "p99 is {p99:?}");
+    }
+    server.finish().await;
+}
+
+/// An auction with all its watchers, who see every bid; the 99th percentile of the bids' ages when they saw them.
+async fn watched_auction(server: &Server) -> Duration {
     let seller = server.user("Seller").await;
     let rules = json!({"leader_may_raise": true});
     let auction =
         seller.create(&json!({"title": "Watched", "start_price": 1, "duration_s": 3600, "rules": rules})).await;
     let auction = auction["id"].as_str().unwrap().to_owned();
     let board = Arc::new(Board::new(BIDS_MAX));
-    let stuck = (stuck_sse(&server, &auction).await, stuck_ws(&server, &auction).await);
+    let stuck = (stuck_sse(server, &auction).await, stuck_ws(server, &auction).await);
     let watchers = 2 * (WATCHERS_OF_EACH_KIND - 1);
     let seen = crowd::gather(server.address(), &auction, WATCHERS_OF_EACH_KIND - 1, &board);
     crate::harness::eventually("all watchers to be subscribed", || async {
@@ -41,7 +61,7 @@ async fn two_thousand_watchers_see_every_bid_at_once_though_two_are_stuck() {
     })
     .await;
 
-    let (bids, before_kib, after_kib) = bid_at_a_steady_rate(&server, &auction, &board).await;
+    let (bids, before_kib, after_kib) = bid_at_a_steady_rate(server, &auction, &board).await;
     board.end_after(bids);
     let seen = soon("the watchers to have seen the last bid", seen).await.expect("no watcher failed");
     assert_eq!(seen.len(), watchers);
@@ -58,10 +78,9 @@ async fn two_thousand_watchers_see_every_bid_at_once_though_two_are_stuck() {
         ages.len()
     );
     eprintln!("watchers: server memory {before_kib} KiB, at the end {after_kib} KiB");
-    assert!(Duration::from_micros(p99) < SEEN_WITHIN, "p99 is {p99} µs");
     assert!(after_kib < before_kib + GROWTH_KIB_MAX, "memory grew from {before_kib} to {after_kib} KiB");
     drop(stuck);
-    server.finish().await;
+    Duration::from_micros(p99)
 }
 
 /// This process and the server each hold one end of two thousand connections.
@@ -90,6 +109,7 @@ async fn bid_at_a_steady_rate(server: &Server, auction: &str, board: &Board) -> 
         accepted
     });
     let message = "입".repeat(100);
+    let handled_before = handled_by_policy(server).await;
     let mut every = tokio::time::interval(Duration::from_micros(1_000_000 / BIDS_PER_SECOND));
     let (mut before_kib, mut bids) = (0, 0);
     while bids < BIDS_MAX {
@@ -102,11 +122,11 @@ async fn bid_at_a_steady_rate(server: &Server, auction: &str, board: &Board) -> 
         if bids == 250 {
             before_kib = resident_kib(server.pid());
         }
-        if bids >= BIDS_MIN && bids % 50 == 0 && handled_by_policy(server).await >= 2.0 {
+        if bids >= BIDS_MIN && bids % 50 == 0 && handled_by_policy(server).await >= handled_before + 2.0 {
             break;
         }
     }
-    let handled = handled_by_policy(server).await;
+    let handled = handled_by_policy(server).await - handled_before;
     assert!(handled >= 2.0, "the stuck readers do not show in /metrics: {handled}");
     let after_kib = resident_kib(server.pid());
     crate::harness::eventually("the last bid to be committed", || async {

@@ -2,6 +2,7 @@
 
 mod browser;
 mod client;
+mod machine;
 mod metrics;
 mod server;
 mod sse;
@@ -13,6 +14,7 @@ use std::time::{Duration, Instant};
 
 pub(crate) use browser::{Browser, percent, unpercent};
 pub(crate) use client::{Client, PASSWORD, Reply, send};
+pub(crate) use machine::Others;
 pub(crate) use metrics::Metrics;
 pub(crate) use server::verified;
 pub(crate) use server::{Server, gavel};
