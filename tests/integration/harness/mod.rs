@@ -17,7 +17,7 @@ pub(crate) use metrics::Metrics;
 pub(crate) use server::verified;
 pub(crate) use server::{Server, gavel};
 pub(crate) use sse::{Sse, SseEvent};
-pub(crate) use turn::{alone, beside_others};
+pub(crate) use turn::{Turn, alone, beside_others};
 pub(crate) use ws::{Received, Ws};
 
 /// Longest wait for anything that should be there at once. Generous: machines are shared.
