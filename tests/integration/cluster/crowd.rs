@@ -10,7 +10,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 
-use super::House;
+use super::{House, check};
 use crate::harness::{Client, uuid};
 
 /// Between an answer and a bidder's next bid: a load, but not all that the machine can do.
@@ -29,17 +29,27 @@ pub(crate) struct Accepted {
     pub(crate) at: Duration,
 }
 
+/// A bid that was refused for good.
+#[derive(Debug, Clone)]
+pub(crate) struct Rejected {
+    pub(crate) auction: String,
+    pub(crate) bid_id: String,
+    pub(crate) told: Value,
+}
+
 /// Bidders at work.
 pub(crate) struct Crowd {
     pub(crate) began: Instant,
     stop: Arc<AtomicBool>,
     refused: Arc<AtomicU64>,
-    tasks: Vec<JoinHandle<Vec<Accepted>>>,
+    tasks: Vec<JoinHandle<(Vec<Accepted>, Vec<Rejected>)>>,
 }
 
 /// What a crowd has done.
+#[derive(Default)]
 pub(crate) struct Work {
     pub(crate) accepted: Vec<Accepted>,
+    pub(crate) rejected: Vec<Rejected>,
     /// Answers that asked to come again later.
     pub(crate) put_off: u64,
 }
@@ -51,6 +61,8 @@ pub(crate) enum Manners {
     Polite,
     /// Tries again at once: to see pauses of milliseconds.
     Pushing,
+    /// As pushing, but waits for an answer for as long as a frozen node may take.
+    Patient,
 }
 
 struct Bidder {
@@ -95,12 +107,14 @@ impl Crowd {
     /// Lets every bidder finish the bid at hand.
     pub(crate) async fn finish(self) -> Work {
         self.stop.store(true, Ordering::SeqCst);
-        let mut accepted = Vec::new();
+        let mut work = Work::default();
         for task in self.tasks {
-            accepted.extend(task.await.unwrap());
+            let (accepted, rejected) = task.await.unwrap();
+            work.accepted.extend(accepted);
+            work.rejected.extend(rejected);
         }
-        accepted.sort_by_key(|bid| bid.at);
-        Work { accepted, put_off: self.refused.load(Ordering::SeqCst) }
+        work.accepted.sort_by_key(|bid| bid.at);
+        Work { put_off: self.refused.load(Ordering::SeqCst), ..work }
     }
 }
 
@@ -110,23 +124,26 @@ impl Bidder {
         auctions: Vec<String>,
         first: usize,
         (began, stop): (Instant, Arc<AtomicBool>),
-    ) -> Vec<Accepted> {
-        let mut accepted = Vec::new();
+    ) -> (Vec<Accepted>, Vec<Rejected>) {
+        let (mut accepted, mut rejected) = (Vec::new(), Vec::new());
         for auction in auctions.iter().cycle().skip(first) {
             if stop.load(Ordering::SeqCst) {
                 break;
             }
             let amount = self.next.get(auction).copied().unwrap_or(1_001) + rand::random_range(0..20);
-            let (status, body) = self.place(auction, &uuid(), amount).await;
+            let bid_id = uuid();
+            let (status, body) = self.place(auction, &bid_id, amount).await;
             if let Some(minimum) = body["min_next"].as_i64() {
                 self.next.insert(auction.clone(), minimum);
             }
             if matches!(status, 200 | 201) {
                 accepted.push(Accepted { auction: auction.clone(), receipt: body, at: began.elapsed() });
+            } else {
+                rejected.push(Rejected { auction: auction.clone(), bid_id, told: body });
             }
             tokio::time::sleep(PACE).await;
         }
-        accepted
+        (accepted, rejected)
     }
 
     /// The answer of a bid, however often it must be sent.
@@ -134,10 +151,11 @@ impl Bidder {
         let path = format!("/api/v1/auctions/{auction}/bids");
         let body = json!({"bid_id": bid_id, "amount": amount});
         let began = Instant::now();
+        let patience = Duration::from_secs(if self.manners == Manners::Patient { 30 } else { 2 });
         loop {
             assert!(began.elapsed() < PATIENCE, "a bid on auction {auction} got no answer");
             let request = self.at[self.node].request(Method::POST, &path).json(&body);
-            let Ok(Ok(answer)) = tokio::time::timeout(Duration::from_secs(2), request.send()).await else {
+            let Ok(Ok(answer)) = tokio::time::timeout(patience, request.send()).await else {
                 self.node = (self.node + 1) % self.at.len();
                 tokio::time::sleep(AGAIN).await;
                 continue;
@@ -158,26 +176,9 @@ impl Bidder {
 }
 
 impl Work {
-    /// Everything that was acknowledged is in the history, once, as it was acknowledged.
+    /// Everything that was told is borne out by the history: see [`check`].
     pub(crate) async fn assert_kept(&self, house: &House) {
-        assert_eq!(self.missing(house).await, Vec::<Value>::new(), "acknowledged bids that are not kept");
-    }
-
-    /// The receipts that the history does not bear out.
-    pub(crate) async fn missing(&self, house: &House) -> Vec<Value> {
-        let mut kept = HashMap::new();
-        let auctions: std::collections::BTreeSet<&String> = self.accepted.iter().map(|bid| &bid.auction).collect();
-        for auction in auctions {
-            for bid in house.history(auction).await {
-                let earlier = kept.insert(bid["bid_id"].as_str().unwrap().to_owned(), bid);
-                assert!(earlier.is_none(), "kept twice: {earlier:?}");
-            }
-        }
-        let is_kept = |bid: &&Accepted| {
-            let stored = kept.get(bid.receipt["bid_id"].as_str().unwrap());
-            stored.is_some_and(|stored| ["seq", "amount", "at"].iter().all(|it| stored[it] == bid.receipt[it]))
-        };
-        self.accepted.iter().filter(|bid| !is_kept(bid)).map(|bid| bid.receipt.clone()).collect()
+        check::assert_none(&check::faults(house, &[self]).await);
     }
 
     /// The longest time between two acceptances of each auction, in ms, rising.

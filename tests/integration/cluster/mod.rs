@@ -4,13 +4,19 @@
 //! Each test is short here; `GAVEL_CHAOS_ROUNDS=200` makes those that go round and round long. Those that measure pauses
 //! below a second have the machine to themselves.
 
+mod check;
+mod checker;
+mod clocks;
 mod crowd;
 mod cuts;
+mod freezes;
 mod full;
 mod house;
 mod nodes;
+mod overload;
 mod parts;
 mod rolling;
+mod tap;
 mod viewers;
 mod wires;
 

@@ -1,4 +1,4 @@
-//! Postgres and Redis that die, freeze, or lose their connections under load; and the checks themselves, checked.
+//! Postgres and Redis that die, freeze, or lose their connections under load.
 
 use std::time::{Duration, Instant};
 
@@ -75,7 +75,7 @@ async fn whatever_becomes_of_redis_no_bid_fails_and_every_viewer_sees_everything
     assert_eq!(work.put_off, 0, "bids failed because of Redis");
     work.assert_kept(&house).await;
     for (auction, viewers) in auctions.iter().zip(viewers) {
-        let late = viewers.finish(house.history(auction).await.len(), ended).await;
+        let late = viewers.finish(&house.history(auction).await, ended).await;
         assert!(late < Duration::from_secs(3), "the last viewer had everything only after {late:?}");
     }
     house.verify().await;
@@ -92,38 +92,8 @@ async fn without_redis_viewers_elsewhere_are_at_most_two_seconds_behind() {
     tokio::time::sleep(Duration::from_secs(2)).await;
     let work = crowd.finish().await;
     let ended = Instant::now();
-    let late = viewers.finish(house.history(&auctions[0]).await.len(), ended).await;
+    let late = viewers.finish(&house.history(&auctions[0]).await, ended).await;
     eprintln!("no Redis: the last viewer had everything {late:?} after the last bid");
     assert!(late < Duration::from_millis(2_500), "{late:?}");
     assert_eq!(work.put_off, 0);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn the_check_finds_what_an_answer_before_the_commit_loses() {
-    let mut house = House::with(&[("ENGINE__ACK", "decided")]).await;
-    assert!(loses_something(&mut house, rounds(6)).await, "answers before the commit, and nothing was missed");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn the_check_finds_what_a_store_that_does_not_sync_loses() {
-    let mut house = House::open().await;
-    house.do_not_sync();
-    assert!(loses_something(&mut house, rounds(6)).await, "commits without a sync, and nothing was missed");
-}
-
-/// Kills Postgres under load until an acknowledged bid is missing.
-async fn loses_something(house: &mut House, rounds: usize) -> bool {
-    let auctions = house.sell(3).await;
-    let users = house.users(6).await;
-    for _ in 0..rounds {
-        let crowd = Crowd::begin(house, &users, &auctions, Manners::Pushing);
-        tokio::time::sleep(Duration::from_millis(800)).await;
-        tokio::task::block_in_place(|| house.postgres.kill()).unwrap();
-        let work = crowd.finish_soon();
-        tokio::task::block_in_place(|| house.postgres.restart()).unwrap();
-        if !work.await.missing(house).await.is_empty() {
-            return true;
-        }
-    }
-    false
 }

@@ -23,7 +23,7 @@ async fn a_rolling_restart_fails_no_bid_and_pauses_auctions_for_less_than_half_a
     let work = crowd.finish().await;
     let ended = Instant::now();
     work.assert_kept(&house).await;
-    viewers.finish(house.history(&auctions[0]).await.len(), ended).await;
+    viewers.finish(&house.history(&auctions[0]).await, ended).await;
     house.verify().await;
     let pauses = work.pauses_ms((Duration::ZERO, Duration::MAX));
     eprintln!(

@@ -1,7 +1,8 @@
-//! Viewers who come back when their stream breaks and must end up with every event, each once and in order.
+//! Viewers of auctions that stay open, who come back when their stream breaks and must end up with every event, each
+//! once, in order, and as it is kept.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use reqwest::Method;
@@ -14,13 +15,13 @@ use crate::harness::{Client, Sse, SseEvent};
 /// One viewer of one auction at each node.
 pub(crate) struct Viewers {
     /// The seq at which they are done; 0 while it is not known.
-    head: Arc<AtomicI64>,
-    tasks: Vec<JoinHandle<(Vec<i64>, Instant)>>,
+    head: Arc<AtomicUsize>,
+    tasks: Vec<JoinHandle<(Vec<Value>, Instant)>>,
 }
 
 impl Viewers {
     pub(crate) fn begin(house: &House, auction: &str) -> Self {
-        let head = Arc::new(AtomicI64::new(0));
+        let head = Arc::new(AtomicUsize::new(0));
         let tasks = house
             .urls()
             .into_iter()
@@ -28,29 +29,32 @@ impl Viewers {
         Self { tasks: tasks.collect(), head }
     }
 
-    /// Waits until each has seen all up to `head`; how long after `ended` the slowest saw the last.
-    pub(crate) async fn finish(self, head: usize, ended: Instant) -> Duration {
+    /// Waits until each has seen all of `history`, which must be what it saw; how long after `ended` the slowest saw
+    /// the last.
+    pub(crate) async fn finish(self, history: &[Value], ended: Instant) -> Duration {
         let mut late = Duration::ZERO;
-        self.head.store(i64::try_from(head).unwrap(), Ordering::SeqCst);
+        self.head.store(history.len(), Ordering::SeqCst);
         for (node, task) in self.tasks.into_iter().enumerate() {
             let (seen, last_at) = tokio::time::timeout(Duration::from_secs(30), task)
                 .await
-                .unwrap_or_else(|_| panic!("the viewer at node {node} never saw seq {head}"))
+                .unwrap_or_else(|_| panic!("the viewer at node {node} never saw seq {}", history.len()))
                 .unwrap();
-            let all: Vec<i64> = (1..=i64::try_from(head).unwrap()).collect();
-            assert_eq!(seen, all, "the viewer at node {node} missed something or saw it twice");
+            assert_eq!(seen.len(), history.len(), "the viewer at node {node} saw more than is kept");
+            for (seen, kept) in seen.iter().zip(history) {
+                let same = ["seq", "bid_id", "amount", "bidder", "at"].iter().all(|it| seen[it] == kept[it]);
+                assert!(same, "the viewer at node {node} saw {seen}, kept is {kept}");
+            }
             late = late.max(last_at.saturating_duration_since(ended));
         }
         late
     }
 }
 
-async fn view(client: Client, auction: String, head: Arc<AtomicI64>) -> (Vec<i64>, Instant) {
+async fn view(client: Client, auction: String, head: Arc<AtomicUsize>) -> (Vec<Value>, Instant) {
     let path = format!("/api/v1/auctions/{auction}/events?after_seq=");
     let (mut seen, mut last_at) = (Vec::new(), Instant::now());
     loop {
-        let after = seen.last().copied().unwrap_or(0);
-        let request = client.request(Method::GET, &format!("{path}{after}"));
+        let request = client.request(Method::GET, &format!("{path}{}", seen.len()));
         if let Some(mut stream) = Sse::attempt(request).await {
             while let Some(event) = stream.attempt_next().await {
                 let count = seen.len();
@@ -59,7 +63,7 @@ async fn view(client: Client, auction: String, head: Arc<AtomicI64>) -> (Vec<i64
                     last_at = Instant::now();
                 }
                 let head = head.load(Ordering::SeqCst);
-                if head > 0 && seen.last().is_some_and(|seq| *seq >= head) {
+                if head > 0 && seen.len() >= head {
                     return (seen, last_at);
                 }
             }
@@ -68,13 +72,12 @@ async fn view(client: Client, auction: String, head: Arc<AtomicI64>) -> (Vec<i64
     }
 }
 
-fn note(event: &SseEvent, seen: &mut Vec<i64>) {
+fn note(event: &SseEvent, seen: &mut Vec<Value>) {
     match event.event.as_str() {
-        "bid" | "closed" => {
+        "bid" => {
             let body: Value = event.json();
-            let seq = body["seq"].as_i64().unwrap();
-            assert_eq!(seq, seen.last().copied().unwrap_or(0) + 1, "out of order or missing: {body}");
-            seen.push(seq);
+            assert_eq!(body["seq"], seen.len() + 1, "out of order or missing: {body}");
+            seen.push(body);
         }
         "snapshot" => assert!(seen.is_empty(), "told to skip, though all can be replayed: {event:?}"),
         _ => {}

@@ -11,10 +11,11 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
 use super::house::NODES;
+use super::tap::{Hold, Tap};
 use crate::cluster_link::cable::{Cable, Way, carry};
 
 pub(crate) struct Wires {
-    postgres: Vec<Way>,
+    postgres: Vec<Tap>,
     redis: Vec<Way>,
     links: Vec<Link>,
     /// The processes of the nodes that were started.
@@ -36,7 +37,7 @@ impl Wires {
         let pids = watch::Sender::new(Vec::new());
         let (mut postgres, mut redis, mut links) = (Vec::new(), Vec::new(), Vec::new());
         for _ in 0..NODES {
-            postgres.push(Way::to(format!("127.0.0.1:{postgres_port}").into()).await);
+            postgres.push(Tap::to(postgres_port).await);
             redis.push(Way::to(format!("127.0.0.1:{redis_port}").into()).await);
             links.push(Link::lay(&pids).await);
         }
@@ -59,6 +60,30 @@ impl Wires {
 
     pub(crate) fn to_postgres(&self, node: usize, cable: Cable) {
         self.postgres[node].set(cable);
+    }
+
+    /// The next commit of this node stops there, until it is released.
+    pub(crate) fn hold(&self, node: usize, hold: Hold) {
+        self.postgres[node].hold(hold);
+    }
+
+    /// Waits until a commit of this node is held.
+    pub(crate) async fn held(&self, node: usize) {
+        crate::harness::soon("a commit to hold", self.postgres[node].held()).await;
+    }
+
+    pub(crate) fn release(&self, node: usize) {
+        self.postgres[node].release();
+    }
+
+    /// From its next start on, this node commits without the fence.
+    pub(crate) fn remove_fence(&self, node: usize) {
+        self.postgres[node].remove_fence();
+    }
+
+    /// How many statements this node has prepared without the fence.
+    pub(crate) fn statements_unfenced(&self, node: usize) -> usize {
+        self.postgres[node].statements_unfenced()
     }
 
     pub(crate) fn to_redis(&self, node: usize, cable: Cable) {
