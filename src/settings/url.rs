@@ -35,7 +35,7 @@ impl StoreUrl {
     }
 }
 
-/// The file that `sqlite:` names. What SQLite itself would not take for a file would be one here: a database in memory
+/// The file that `sqlite:` names. What `SQLite` itself takes for no file is none here either: a database in memory
 /// is gone with the process, and each connection would have one of its own.
 fn file(path: &str) -> Result<PathBuf, String> {
     if path.is_empty() {
