@@ -23,6 +23,15 @@ pub struct Router {
     cluster: Option<Cluster>,
 }
 
+/// Why bids are not decided.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NotReady {
+    #[error("this node has no lease: it is cut off from the store")]
+    NoLease,
+    #[error("{shards} shards have no known owner")]
+    Homeless { shards: usize },
+}
+
 /// The rest of the cluster.
 struct Cluster {
     directory: Arc<Directory>,
@@ -77,6 +86,20 @@ impl Router {
             Err(BidError::Moving)
         });
         told(answer, errand.doubtful)
+    }
+
+    /// Whether bids on every auction are decided, here or elsewhere, as far as is known here.
+    ///
+    /// # Errors
+    /// Why they are not.
+    pub fn is_ready(&self) -> Result<(), NotReady> {
+        let Some(cluster) = &self.cluster else { return Ok(()) };
+        if !self.engine.is_leased() {
+            return Err(NotReady::NoLease);
+        }
+        // A shard between two homes is no fault for as long as its bids may wait.
+        let moving = limits::STASHED_WITHIN.into();
+        cluster.directory.is_whole(moving).map_err(|shards| NotReady::Homeless { shards })
     }
 
     /// Lets the auction's owner know of an auction that was just stored, so that it closes in time.
