@@ -104,6 +104,8 @@ pub const ANSWER_WITHIN: Span = Span::from_secs(5);
 
 /// Characters of a bid's message (the original application's bound).
 pub const MESSAGE_CHARS_MAX: usize = 100;
+/// Characters that a page shows of a message that came in its address, which anyone may have written. The rest is cut off.
+pub const NOTE_CHARS_MAX: usize = 200;
 /// Characters of an auction's title.
 pub const TITLE_CHARS_MAX: usize = 120;
 /// Characters of an auction's description.
