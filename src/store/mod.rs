@@ -329,7 +329,9 @@ pub struct StoredImage {
 /// Pictures by the hash of their content.
 #[async_trait]
 pub trait Images: Send + Sync {
-    /// Stores a picture; the same id again is no error.
+    /// Stores a picture; the same id again is no error. It stays once an auction shows it. Before that, the oldest of the
+    /// owner's beyond `limits::IMAGES_UNUSED_PER_USER_MAX` go, and everyone's that are older than
+    /// `limits::IMAGE_UNUSED_LIFE`; a picture that several stored goes when the last of them loses it.
     async fn put_image(&self, id: &str, image: StoredImage, owner: UserId, at: Timestamp) -> Result<(), StoreError>;
     async fn image(&self, id: &str) -> Result<Option<StoredImage>, StoreError>;
 }

@@ -47,6 +47,8 @@ macro_rules! every_promise {
             accounts::the_oldest_tokens_beyond_the_most_go,
             accounts::expired_tokens_go_with_the_next_one_and_take_no_place,
             accounts::a_picture_is_given_back_byte_by_byte,
+            accounts::the_oldest_pictures_that_no_auction_shows_go_beyond_the_most,
+            accounts::pictures_that_no_auction_shows_go_after_a_while,
             accounts::after_the_close_everything_is_refused,
         }
     };
