@@ -104,6 +104,8 @@ pub const ANSWER_WITHIN: Span = Span::from_secs(5);
 
 /// Characters of a bid's message (the original application's bound).
 pub const MESSAGE_CHARS_MAX: usize = 100;
+/// Characters that a page shows of a message that came in its address, which anyone may have written. The rest is cut off.
+pub const NOTE_CHARS_MAX: usize = 200;
 /// Characters of an auction's title.
 pub const TITLE_CHARS_MAX: usize = 120;
 /// Characters of an auction's description.
@@ -143,6 +145,12 @@ pub const UPLOAD_WITHIN: Span = Span::from_secs(60);
 pub const IMAGE_DECODE_BYTES_MAX: u64 = 128 * 1_024 * 1_024;
 /// Uploads decoded at a time: each may hold 230 MB (measured at [`IMAGE_PIXELS_MAX`], scaling included). Full → waits.
 pub const IMAGES_DECODED_AT_ONCE: usize = 2;
+/// Pictures that a user may have stored which no auction shows. One more → the oldest goes.
+pub const IMAGES_UNUSED_PER_USER_MAX: u32 = 20;
+/// A picture that no auction shows goes after this long, with the next one that anyone stores.
+pub const IMAGE_UNUSED_LIFE: Span = Span::from_secs(24 * 3_600);
+/// So many of those are removed with each that is stored, so that it never takes long; they cannot become more.
+pub const IMAGES_REMOVED_AT_ONCE: u32 = 16;
 /// Passwords hashed at a time: each takes 19 MiB and tens of milliseconds. Full → waits.
 pub const PASSWORDS_HASHED_AT_ONCE: usize = 2;
 /// Password hashes that may wait for their turn. Full → 503 `overloaded`.

@@ -31,6 +31,13 @@ pub struct Fault {
     pub problem: String,
 }
 
+impl Fault {
+    /// Whether it is the key's or its whole section's.
+    fn is_about(&self, key: &str) -> bool {
+        key.strip_prefix(&*self.key).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+    }
+}
+
 impl fmt::Display for Fault {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(out, "{}: {}", self.key, self.problem)
@@ -142,16 +149,15 @@ impl Settings {
     }
 
     fn from_sources(file: Option<&Path>, environment: impl Iterator<Item = (String, String)>) -> Result<Self, Faults> {
-        let merged = sources::merged(file, environment)?;
-        let raw: Raw = merged
-            .try_deserialize()
+        let (values, faults) = sources::merged(file, environment)?;
+        let raw: Raw = serde_json::from_value(values)
             .map_err(|error| Faults(vec![Fault { key: "settings".to_owned(), problem: error.to_string() }]))?;
-        Self::checked(raw)
+        Self::checked(raw, faults)
     }
 
-    fn checked(raw: Raw) -> Result<Self, Faults> {
-        let mut faults = Vec::new();
-        let mut check = Check { faults: &mut faults };
+    /// Checks what was read; where `faults` name a key already, its value is only the default.
+    fn checked(raw: Raw, mut faults: Vec<Fault>) -> Result<Self, Faults> {
+        let mut check = Check { not_read: faults.len(), faults: &mut faults };
         let listen = check
             .parsed("http.listen", &raw.http.listen, "an address with a port, such as 127.0.0.1:8080")
             .unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 0)));
@@ -176,11 +182,21 @@ impl Settings {
 
 struct Check<'a> {
     faults: &'a mut Vec<Fault>,
+    /// So many of them, the first, are about keys that could not be read.
+    not_read: usize,
 }
 
 impl Check<'_> {
+    /// Notes a fault, unless the key's value is only the default in the place of what could not be read.
     fn fault(&mut self, key: &str, problem: String) {
-        self.faults.push(Fault { key: key.to_owned(), problem });
+        if !self.faults.iter().take(self.not_read).any(|fault| fault.is_about(key)) {
+            self.faults.push(Fault { key: key.to_owned(), problem });
+        }
+    }
+
+    /// Whether the key is at fault: then nothing follows from its value for others.
+    fn is_at_fault(&self, key: &str) -> bool {
+        self.faults.iter().any(|fault| fault.is_about(key))
     }
 
     fn parsed<T: FromStr>(&mut self, key: &str, text: &str, right: &str) -> Option<T> {

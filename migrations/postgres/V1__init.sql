@@ -168,6 +168,18 @@ CREATE TABLE watches (
     PRIMARY KEY (user_id, auction_id)
 );
 
+-- Pictures that no auction shows yet, for each who uploaded them: they go again when they are too old or too many. A
+-- picture is kept as long as someone has it here or an auction shows it.
+CREATE TABLE unused_images (
+    owner_id bigint NOT NULL REFERENCES users (id),
+    image_id text NOT NULL REFERENCES images (id),
+    created_us bigint NOT NULL,
+    PRIMARY KEY (owner_id, image_id)
+);
+CREATE INDEX unused_images_by_age ON unused_images (created_us);
+CREATE INDEX unused_images_by_image ON unused_images (image_id);
+CREATE INDEX auctions_by_image ON auctions (image_id) WHERE image_id IS NOT NULL;
+
 -- One auction's part of a commit, as it is sent. Never altered: a changed one gets the next number.
 CREATE TYPE commit_part_v1 AS (
     auction_id bigint,

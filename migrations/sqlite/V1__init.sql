@@ -144,3 +144,15 @@ CREATE TABLE watches (
     auction_id INTEGER NOT NULL REFERENCES auctions (id),
     PRIMARY KEY (user_id, auction_id)
 ) STRICT, WITHOUT ROWID;
+
+-- Pictures that no auction shows yet, for each who uploaded them: they go again when they are too old or too many. A
+-- picture is kept as long as someone has it here or an auction shows it.
+CREATE TABLE unused_images (
+    owner_id INTEGER NOT NULL REFERENCES users (id),
+    image_id TEXT NOT NULL REFERENCES images (id),
+    created_us INTEGER NOT NULL,
+    PRIMARY KEY (owner_id, image_id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX unused_images_by_age ON unused_images (created_us);
+CREATE INDEX unused_images_by_image ON unused_images (image_id);
+CREATE INDEX auctions_by_image ON auctions (image_id) WHERE image_id IS NOT NULL;

@@ -88,10 +88,9 @@ impl Deadlines {
         let after = {
             let mut known = self.known();
             known.reading = true;
-            if known.stale { None } else { known.beyond }
+            // Taken back where it is read: what is gained from here on has everything read again.
+            if std::mem::take(&mut known.stale) { None } else { known.beyond }
         };
-        // What is gained while this is under way has it read again.
-        self.known().stale = false;
         let read = store.open_deadlines(after, u32::try_from(limit).unwrap_or(u32::MAX)).await;
         let mut known = self.known();
         known.reading = false;

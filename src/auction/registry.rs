@@ -257,6 +257,12 @@ impl Engine {
         self.tenure.extend_lease(until);
     }
 
+    /// Whether answers are final now: this node is in touch with the store.
+    #[must_use]
+    pub fn is_leased(&self) -> bool {
+        self.tenure.is_leased(self.shared.clock.now())
+    }
+
     /// The shards of auctions that close before `by`, as far as they are known: no good time to move them.
     #[must_use]
     pub fn closing_before(&self, by: Timestamp) -> HashSet<ShardId> {

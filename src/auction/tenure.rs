@@ -75,6 +75,11 @@ impl Tenure {
         self.lease.fetch_max(until.0, Ordering::AcqRel);
     }
 
+    /// Whether answers are final at `now`.
+    pub(super) fn is_leased(&self, now: Timestamp) -> bool {
+        now.0 < self.lease.load(Ordering::Acquire)
+    }
+
     pub(super) fn begin(&self, taken: &[(ShardId, Epoch)]) {
         let mut terms = self.terms.write().unwrap_or_else(PoisonError::into_inner);
         for (shard, epoch) in taken {
@@ -139,7 +144,8 @@ mod tests {
     #[test]
     fn a_term_without_a_lease_decides_nothing() {
         let (tenure, term) = held_until(10);
-        assert!(term.admits(Timestamp(9)));
+        assert!(term.admits(Timestamp(9)) && tenure.is_leased(Timestamp(9)));
+        assert!(!tenure.is_leased(Timestamp(10)) && !Tenure::none(16).is_leased(Timestamp(0)));
         assert!(!term.admits(Timestamp(10)) && !term.holds(Timestamp(10)));
         tenure.extend_lease(Timestamp(5));
         assert!(term.admits(Timestamp(9)), "a lease never shrinks");

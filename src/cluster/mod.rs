@@ -34,7 +34,7 @@ pub use agent::{Agent, AgentParts};
 pub use directory::{Directory, Home};
 pub use link::Link;
 pub use listener::NodeDoor;
-pub use router::Router;
+pub use router::{NotReady, Router};
 
 use crate::domain::{AuctionId, Timestamp};
 use crate::store::ownership::ShardId;

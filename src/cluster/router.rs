@@ -23,6 +23,15 @@ pub struct Router {
     cluster: Option<Cluster>,
 }
 
+/// Why bids are not decided.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NotReady {
+    #[error("this node has no lease: it is cut off from the store")]
+    NoLease,
+    #[error("{shards} shards have no known owner")]
+    Homeless { shards: usize },
+}
+
 /// The rest of the cluster.
 struct Cluster {
     directory: Arc<Directory>,
@@ -67,15 +76,30 @@ impl Router {
     /// # Errors
     /// [`BidError`] when there is no answer; sending the same `bid_id` again is always safe. In a cluster
     /// [`BidError::Moving`] also when the auction had no home that could be reached for `limits::STASHED_WITHIN` or too
-    /// many bids waited for that, and [`BidError::OutcomePending`] in its place when an attempt was lost on its way.
+    /// many bids waited for that. When an attempt was lost on its way, [`BidError::OutcomePending`] stands in the place
+    /// of every error that says that nothing was decided.
     pub async fn place_bid(&self, auction_id: AuctionId, bid: PlaceBid) -> Result<Answer, BidError> {
         let Some(cluster) = &self.cluster else { return self.engine.place_bid(auction_id, bid).await };
         let mut errand = Errand { auction: auction_id, bid: &bid, doubtful: false };
-        let answer = cluster.run(&self.engine, &mut errand).await;
-        answer.unwrap_or_else(|| {
+        let answer = cluster.run(&self.engine, &mut errand).await.unwrap_or_else(|| {
             cluster.link.metrics().unplaced.increment(1);
-            Err(if errand.doubtful { BidError::OutcomePending } else { BidError::Moving })
-        })
+            Err(BidError::Moving)
+        });
+        told(answer, errand.doubtful)
+    }
+
+    /// Whether bids on every auction are decided, here or elsewhere, as far as is known here.
+    ///
+    /// # Errors
+    /// Why they are not.
+    pub fn is_ready(&self) -> Result<(), NotReady> {
+        let Some(cluster) = &self.cluster else { return Ok(()) };
+        if !self.engine.is_leased() {
+            return Err(NotReady::NoLease);
+        }
+        // A shard between two homes is no fault for as long as its bids may wait.
+        let moving = limits::STASHED_WITHIN.into();
+        cluster.directory.is_whole(moving).map_err(|shards| NotReady::Homeless { shards })
     }
 
     /// Lets the auction's owner know of an auction that was just stored, so that it closes in time.
@@ -87,6 +111,14 @@ impl Router {
             }
             Some(_) | None => self.engine.auction_created(id, ends_at),
         }
+    }
+}
+
+/// What may be told of the last attempt: after a doubtful one before it, not that nothing was decided.
+fn told(answer: Result<Answer, BidError>, doubtful: bool) -> Result<Answer, BidError> {
+    match answer {
+        Err(BidError::Overloaded | BidError::Moving) if doubtful => Err(BidError::OutcomePending),
+        answer => answer,
     }
 }
 
@@ -167,5 +199,22 @@ impl Cluster {
         }
         self.directory.learn(shard, Home { node, incarnation, address, epoch });
         Attempt::Again
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn after_an_attempt_that_was_lost_nobody_is_told_that_nothing_was_decided() {
+        for error in [BidError::Overloaded, BidError::Moving, BidError::OutcomePending] {
+            assert_eq!(told(Err(error), true), Err(BidError::OutcomePending));
+            assert_eq!(told(Err(error), false), Err(error));
+        }
+        // These are about the bid, not about the attempt.
+        for error in [BidError::NotFound, BidError::BidIdReused] {
+            assert_eq!(told(Err(error), true), Err(error));
+        }
     }
 }

@@ -33,7 +33,8 @@ pub(super) async fn up() -> HttpResponse {
     HttpResponse::Ok().insert_header(FRESH).json(HealthView { status: "up" })
 }
 
-/// Whether requests can be served: the store answers.
+/// Whether requests can be served: the store answers, and every shard of the cluster has an owner. A node that owns none
+/// itself is ready when it knows where the others are.
 #[utoipa::path(get, path = "/readyz", tag = "operators",
     responses((status = 200, description = "Ready to serve", body = HealthView), problems::Unavailable))]
 pub(super) async fn ready(door: web::Data<Door>) -> Result<HttpResponse, HttpError> {
@@ -43,6 +44,7 @@ pub(super) async fn ready(door: web::Data<Door>) -> Result<HttpResponse, HttpErr
     let within = Duration::from(READY_WITHIN);
     let late = |_| Err(StoreError::Unavailable(format!("no answer to a ping within {within:?}")));
     tokio::time::timeout(within, door.store.ping()).await.unwrap_or_else(late)?;
+    door.router.is_ready().map_err(|why| StoreError::Unavailable(why.to_string()))?;
     Ok(HttpResponse::Ok().insert_header(FRESH).json(HealthView { status: "ready" }))
 }
 

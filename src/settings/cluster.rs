@@ -64,7 +64,7 @@ impl Check<'_> {
         let listen = self
             .parsed("cluster.listen", &raw.listen, "an address with a port, such as 10.0.0.1:7000")
             .unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 0)));
-        if overlap(listen, public) {
+        if overlap(listen, public) && !self.is_at_fault("http.listen") {
             self.fault(
                 "cluster.listen",
                 format!("{listen} is the public address (http.listen); the nodes speak on one of their own"),
@@ -81,7 +81,8 @@ impl Check<'_> {
 
     /// A bus between processes needs a store that they share.
     pub(super) fn bus_fits(&mut self, store: &StoreUrl, bus: &BusUrl) {
-        if matches!((store, bus), (StoreUrl::Sqlite(_), BusUrl::Redis(_))) {
+        let apart = matches!((store, bus), (StoreUrl::Sqlite(_), BusUrl::Redis(_)));
+        if apart && !self.is_at_fault("store.url") {
             let problem = "Redis carries events between nodes, and an SQLite store has only one: set `memory:`, or \
                            store.url to `postgres://…`";
             self.fault("bus.url", problem.to_owned());

@@ -6,20 +6,24 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use config::{Config, Environment, File, FileFormat};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::{DEFAULTS, Fault, Faults};
 
 const PREFIX: &str = "GAVEL__";
 
-/// The defaults, then `file` if given, then the environment's variables.
+/// What every number here is: it fits an `u32`.
+const WHOLE_NUMBER: &str = "a whole number from 0 to 4294967295";
+
+/// The defaults, then `file` if given, then the environment's variables: every known key with a value of its type, and
+/// what was wrong. An unknown key is left out, and a value of a wrong type is the default, so that the rest can be checked.
 ///
 /// # Errors
-/// When the file cannot be read, or a key is unknown or of a wrong type.
+/// When the file cannot be read at all.
 pub(super) fn merged(
     file: Option<&Path>,
     environment: impl Iterator<Item = (String, String)>,
-) -> Result<Config, Faults> {
+) -> Result<(Value, Vec<Fault>), Faults> {
     let (texts, others) = variables(environment);
     let mut builder = Config::builder().add_source(defaults());
     if let Some(path) = file {
@@ -30,8 +34,12 @@ pub(super) fn merged(
         let name = file.map_or_else(|| "settings".to_owned(), |path| path.display().to_string());
         Faults(vec![Fault { key: name, problem: without_excerpt(&error.to_string()) }])
     })?;
-    let faults = unknown_and_ill_typed(&merged);
-    if faults.is_empty() { Ok(merged) } else { Err(Faults(faults)) }
+    let given = merged.try_deserialize::<Value>().map_err(|_what_may_be_secret| {
+        Faults(vec![Fault { key: "settings".to_owned(), problem: "cannot be read as sections of keys".to_owned() }])
+    })?;
+    let mut faults = Vec::new();
+    let sound = sound("", &known(), given, &mut faults);
+    Ok((sound, faults))
 }
 
 /// The process's own environment; what is not text is nobody's setting.
@@ -70,48 +78,42 @@ fn without_excerpt(message: &str) -> String {
     lines.collect::<Vec<_>>().join("; ")
 }
 
-/// Compares every merged key with the defaults: a key that is not there is unknown; its type must fit.
-fn unknown_and_ill_typed(merged: &Config) -> Vec<Fault> {
-    let Ok(given) = merged.clone().try_deserialize::<Value>() else {
-        return vec![Fault { key: "settings".to_owned(), problem: "cannot be read as sections of keys".to_owned() }];
+/// What is given, compared with the defaults: a key that is not there is unknown and left out; where the type does not
+/// fit, the default stands.
+fn sound(path: &str, right: &Value, given: Value, faults: &mut Vec<Fault>) -> Value {
+    let given = match (right, given) {
+        (Value::Object(right), Value::Object(given)) => return section(path, right, given, faults),
+        (_, given) => given,
     };
-    let mut faults = Vec::new();
-    compare("", &known(), &given, &mut faults);
-    faults
-}
-
-fn compare(path: &str, right: &Value, given: &Value, faults: &mut Vec<Fault>) {
-    if let (Value::Object(right), Value::Object(given)) = (right, given) {
-        for (key, value) in given {
-            let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
-            match right.get(key) {
-                Some(known) => compare(&path, known, value, faults),
-                None => faults.push(Fault {
-                    problem: format!(
-                        "is not a known key; known here: {}",
-                        right.keys().cloned().collect::<Vec<_>>().join(", ")
-                    ),
-                    key: path,
-                }),
-            }
-        }
-        return;
-    }
     let (wanted, fits) = match right {
         Value::Bool(_) => ("true or false", given.is_boolean()),
-        Value::Number(_) => {
-            ("a whole number, not negative", given.as_u64().is_some_and(|number| u32::try_from(number).is_ok()))
-        }
+        Value::Number(_) => (WHOLE_NUMBER, given.as_u64().is_some_and(|number| u32::try_from(number).is_ok())),
         Value::String(_) => ("a text in quotes", given.is_string()),
         Value::Array(_) => ("a list of texts", given.as_array().is_some_and(|list| list.iter().all(Value::is_string))),
         Value::Object(_) => ("a section", false),
         Value::Null => ("empty", given.is_null()),
     };
-    if !fits {
-        let given = match (right, given) {
-            (Value::String(_) | Value::Object(_), _) => "what is given".to_owned(),
-            (Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Null, given) => given.to_string(),
-        };
-        faults.push(Fault { key: path.to_owned(), problem: format!("{given} is not {wanted}") });
+    if fits {
+        return given;
     }
+    let shown = match (right, given) {
+        (Value::String(_) | Value::Object(_), _) => "what is given".to_owned(),
+        (Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Null, given) => given.to_string(),
+    };
+    faults.push(Fault { key: path.to_owned(), problem: format!("{shown} is not {wanted}") });
+    right.clone()
+}
+
+fn section(path: &str, right: &Map<String, Value>, given: Map<String, Value>, faults: &mut Vec<Fault>) -> Value {
+    let mut values = right.clone();
+    for (key, value) in given {
+        let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+        if let Some(known) = right.get(&key) {
+            values.insert(key, sound(&path, known, value, faults));
+        } else {
+            let known = right.keys().cloned().collect::<Vec<_>>().join(", ");
+            faults.push(Fault { key: path, problem: format!("is not a known key; known here: {known}") });
+        }
+    }
+    Value::Object(values)
 }

@@ -118,3 +118,57 @@ fn the_cluster_file_lacks_nothing_but_the_secret() {
     assert!(matches!((&settings.store, &settings.bus), (StoreUrl::Postgres(_), BusUrl::Redis(_))));
     assert!(settings.trust_forwarded && settings.cluster.advertise.is_some());
 }
+
+#[test]
+fn faults_of_every_kind_are_found_at_once_and_each_key_is_named_once() {
+    let file = "[http]\nlistn = \"x\"\nworkers = \"many\"\nlisten = \"nowhere\"\n[limit]\nenabled = 7\n\
+                [engine]\nack = \"maybe\"\n[limits]\nbids_per_second = 0\nreads_per_second = -1\n";
+    let (mut keys, said) = faults(Some(file), &[("BUS__URL", "pigeon:")]);
+    keys.sort();
+    let all = [
+        "bus.url",
+        "engine.ack",
+        "http.listen",
+        "http.listn",
+        "http.workers",
+        "limit",
+        "limits.bids_per_second",
+        "limits.reads_per_second",
+    ];
+    assert_eq!(keys, all, "{said}");
+}
+
+#[test]
+fn what_could_not_be_read_makes_no_further_faults() {
+    // The defaults in their places would: SQLite beside Redis, an empty secret, two listeners at one address.
+    for file in ["[store]\nurl = 7\n", "store = 7\n", "[store]\nurl = \"mysql://h/d\"\n"] {
+        let (keys, said) = faults(Some(file), &[("BUS__URL", "redis://cache")]);
+        assert!(keys.len() == 1 && keys[0].starts_with("store"), "{file}: {said}");
+    }
+    let (keys, said) = faults(Some("[cluster]\nsecret = 7\n"), &[SHARED[0]]);
+    assert_eq!(keys, ["cluster.secret"], "{said}");
+    let listen = "[http]\nlisten = 8080\n[cluster]\nlisten = \"127.0.0.1:8080\"\n";
+    assert_eq!(faults(Some(listen), &[]).0, ["http.listen"]);
+    // Of two keys with a common beginning each is its own.
+    let file = "[http]\nallowed_origins = 7\n[limits]\nstreams_per_minute = true\nstreams_per_address = 0\n";
+    let mut keys = faults(Some(file), &[]).0;
+    keys.sort();
+    assert_eq!(keys, ["http.allowed_origins", "limits.streams_per_address", "limits.streams_per_minute"]);
+}
+
+#[test]
+fn a_number_that_is_too_large_is_told_the_largest() {
+    for number in ["99999999999", "99999999999999999999999", "4294967296", "-1", "1.5"] {
+        let (keys, said) = faults(None, &[("LIMITS__BIDS_PER_SECOND", number)]);
+        assert_eq!(keys, ["limits.bids_per_second"], "{number}");
+        assert!(said.contains("is not a whole number from 0 to 4294967295"), "{number}: {said}");
+    }
+    assert_eq!(load(None, &[("LIMITS__BIDS_PER_SECOND", "4294967295")]).unwrap().limits.bids_per_second, u32::MAX);
+}
+
+#[test]
+fn a_list_in_the_environment_is_parted_by_commas() {
+    let origins = "https://auction.example,https://www.auction.example";
+    let settings = load(None, &[("HTTP__ALLOWED_ORIGINS", origins)]).unwrap();
+    assert_eq!(settings.allowed_origins, ["https://auction.example", "https://www.auction.example"]);
+}

@@ -19,11 +19,7 @@ impl StoreUrl {
     /// What would be right. It repeats nothing of the text, which may hold a password.
     pub(super) fn parse(text: &str) -> Result<Self, String> {
         if let Some(path) = text.strip_prefix("sqlite:") {
-            return if path.is_empty() {
-                Err("`sqlite:` lacks the path".to_owned())
-            } else {
-                Ok(Self::Sqlite(path.into()))
-            };
+            return file(path).map(Self::Sqlite);
         }
         let Some(rest) = text.strip_prefix("postgres://").or_else(|| text.strip_prefix("postgresql://")) else {
             return Err(format!(
@@ -36,6 +32,20 @@ impl StoreUrl {
             return Err("the Postgres URL lacks the host".to_owned());
         }
         Ok(Self::Postgres(text.to_owned()))
+    }
+}
+
+/// The file that `sqlite:` names. What `SQLite` itself takes for no file is none here either: a database in memory
+/// is gone with the process, and each connection would have one of its own.
+fn file(path: &str) -> Result<PathBuf, String> {
+    if path.is_empty() {
+        Err("`sqlite:` lacks the path".to_owned())
+    } else if path.starts_with(':') || path.starts_with("file:") {
+        Err("`sqlite:` takes a file's path, such as `sqlite:data/gavel.db`; there is no store in memory, since what was \
+             acknowledged must survive (for a file whose name starts so, write `sqlite:./…`)"
+            .to_owned())
+    } else {
+        Ok(path.into())
     }
 }
 
@@ -153,6 +163,15 @@ mod tests {
         for url in ["redis://127.0.0.1", "redis://:secret@cache:6380/3", "redis://[::1]:6379/", "redis://[::1]"] {
             assert_eq!(BusUrl::parse(url), Ok(BusUrl::Redis(url.to_owned())), "{url}");
         }
+    }
+
+    #[test]
+    fn a_store_in_memory_is_a_fault_that_says_so() {
+        for url in ["sqlite::memory:", "sqlite:file::memory:?cache=shared", "sqlite:file:gavel.db"] {
+            let said = StoreUrl::parse(url).unwrap_err();
+            assert!(said.contains("there is no store in memory"), "{url}: {said}");
+        }
+        assert_eq!(StoreUrl::parse("sqlite:./:memory:"), Ok(StoreUrl::Sqlite("./:memory:".into())));
     }
 
     #[test]

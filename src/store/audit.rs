@@ -8,7 +8,7 @@
 mod rejections;
 mod replay;
 
-use super::{Store, StoreError, StoredAuction, StoredEvent};
+use super::{Incomplete, Store, StoreError, StoredAuction, StoredEvent};
 use crate::domain::{AuctionId, Seq};
 use crate::limits;
 
@@ -40,7 +40,8 @@ impl Report {
 /// When the store cannot be read, or an auction's own row cannot be understood; every other damage is told in the report.
 pub async fn audit(store: &dyn Store) -> Result<Report, StoreError> {
     let mut report = Report::default();
-    let mut after = AuctionId(0);
+    audit_rows(store, &mut report).await?;
+    let mut after = AuctionId(i64::MIN);
     loop {
         let page = store.auctions_by_id(after, limits::AUDIT_PAGE).await?;
         let Some(last) = page.last() else { return Ok(report) };
@@ -55,6 +56,19 @@ pub async fn audit(store: &dyn Store) -> Result<Report, StoreError> {
     }
 }
 
+/// What the walk over the auctions cannot see: it goes over those whose rows are all there.
+async fn audit_rows(store: &dyn Store, report: &mut Report) -> Result<(), StoreError> {
+    let mut after = AuctionId(i64::MIN);
+    loop {
+        let page = store.incomplete(after, limits::AUDIT_PAGE).await?;
+        let Some(last) = page.last() else { return Ok(()) };
+        after = last.id;
+        for Incomplete { id, lost, left } in &page {
+            report.fault("I5", *id, &format!("lost: {}; left: {}", lost.join(", "), left.join(", ")));
+        }
+    }
+}
+
 async fn audit_auction(store: &dyn Store, auction: &StoredAuction, report: &mut Report) -> Result<(), StoreError> {
     let (replayed, beyond) = replay_events(store, auction, report).await?;
     if beyond && newest(store, auction).await?.head.seq == auction.head.seq {
@@ -65,6 +79,11 @@ async fn audit_auction(store: &dyn Store, auction: &StoredAuction, report: &mut 
     }
     for bid_id in store.answered_twice(auction.id, limits::AUDIT_PAGE).await? {
         report.fault("I7", auction.id, &format!("bid_id {:032x} has more than one answer", bid_id.0));
+    }
+    if let Some((counted, stored)) = store.rejections_counted(auction.id).await?
+        && counted != stored
+    {
+        report.fault("I5", auction.id, &format!("the head counts {counted} rejections, {stored} are stored"));
     }
     rejections::audit(store, auction, report).await
 }

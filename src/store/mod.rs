@@ -150,6 +150,14 @@ pub trait Ledger: Send + Sync {
     /// the data is damaged. For the auditor.
     async fn answered_twice(&self, auction_id: AuctionId, limit: u32) -> Result<Vec<BidId>, StoreError>;
 
+    /// Up to `limit` auctions with an id above `after`, by id, of which some rows are there and others are lost: none,
+    /// unless the data is damaged. The other reads may not see them at all. For the auditor.
+    async fn incomplete(&self, after: AuctionId, limit: u32) -> Result<Vec<Incomplete>, StoreError>;
+
+    /// How many rejections the auction's head counts, and how many are stored, both at one instant; `None` when there is
+    /// no head, or this backend stores no count. For the auditor.
+    async fn rejections_counted(&self, auction_id: AuctionId) -> Result<Option<(i64, i64)>, StoreError>;
+
     /// Up to `limit` auctions that are not closed, soonest closing instant first, strictly after
     /// `after` in the order (closing instant, id).
     async fn open_deadlines(
@@ -164,6 +172,35 @@ pub trait Ledger: Send + Sync {
 pub struct RejectionCursor {
     pub(crate) shelf: i64,
     pub(crate) bid_id: BidId,
+}
+
+/// An auction of which rows are lost.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Incomplete {
+    pub id: AuctionId,
+    /// What must be there and is not: `auction` (its own row), `seller`, `head`.
+    pub lost: Vec<&'static str>,
+    /// What is there.
+    pub left: Vec<&'static str>,
+}
+
+impl Incomplete {
+    /// From whether there is: the auction's own row, its seller, its head, events, rejections, a settlement.
+    pub(crate) fn of(id: AuctionId, there: [bool; 6]) -> Self {
+        let names = ["auction", "seller", "head", "events", "rejections", "settlement"];
+        let [auction, ..] = there;
+        // The seller is known by the auction's own row only; no auction must have events.
+        let needed = [true, auction, true, false, false, false];
+        let mut incomplete = Self { id, lost: Vec::new(), left: Vec::new() };
+        for ((name, there), needed) in names.into_iter().zip(there).zip(needed) {
+            if there {
+                incomplete.left.push(name);
+            } else if needed {
+                incomplete.lost.push(name);
+            }
+        }
+        incomplete
+    }
 }
 
 /// Which auctions a list shows.
@@ -292,7 +329,9 @@ pub struct StoredImage {
 /// Pictures by the hash of their content.
 #[async_trait]
 pub trait Images: Send + Sync {
-    /// Stores a picture; the same id again is no error.
+    /// Stores a picture; the same id again is no error. It stays once an auction shows it. Before that, the oldest of the
+    /// owner's beyond `limits::IMAGES_UNUSED_PER_USER_MAX` go, and everyone's that are older than
+    /// `limits::IMAGE_UNUSED_LIFE`; a picture that several stored goes when the last of them loses it.
     async fn put_image(&self, id: &str, image: StoredImage, owner: UserId, at: Timestamp) -> Result<(), StoreError>;
     async fn image(&self, id: &str) -> Result<Option<StoredImage>, StoreError>;
 }

@@ -184,7 +184,10 @@ impl Committer {
     fn report_one(&mut self, waiting: Waiting, written: Written) {
         let auction_id = waiting.auction_id.0;
         match written {
-            Written::Committed => waiting.tell(Fate::Committed),
+            Written::Committed => {
+                self.forget(&waiting);
+                waiting.tell(Fate::Committed);
+            }
             Written::Fenced => self.refuse(waiting, Fate::Fenced),
             Written::HeadMismatch { stored: Seq(stored) } => {
                 self.metrics.failures.increment(1);
@@ -200,6 +203,13 @@ impl Committer {
                 tracing::error!(auction.id = auction_id, "what is stored of an auction does not take its new events");
                 self.refuse(waiting, Fate::Failed);
             }
+        }
+    }
+
+    /// The auction was read back and goes on: no entry of an incarnation before this one can follow it.
+    fn forget(&mut self, waiting: &Waiting) {
+        if self.void.get(&waiting.auction_id).is_some_and(|void| *void < waiting.incarnation) {
+            self.void.remove(&waiting.auction_id);
         }
     }
 
@@ -270,5 +280,56 @@ fn add(batch: &mut AuctionBatch, content: Content) {
             batch.head = head;
         }
         Content::Rejection(rejected) => batch.rejections.push(rejected),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{BidId, Bidder, Money, PlaceBid, Rejection, UserId};
+    use crate::store::Ledger as _;
+    use crate::store::sqlite::SqliteStore;
+
+    struct Nobody;
+
+    impl Confirm for Nobody {
+        fn confirm(&self, _incarnation: u64, _entries: usize, _fate: Fate) {}
+    }
+
+    fn refusal(epoch: Epoch, incarnation: u64) -> Entry {
+        let bidder = Bidder { id: UserId(1), nick: "ann".into() };
+        let bid = PlaceBid { bid_id: BidId(incarnation.into()), bidder, amount: Money::new(1).unwrap(), message: None };
+        Entry {
+            auction_id: AuctionId(1),
+            epoch,
+            incarnation,
+            content: Content::Rejection(RejectedBid { bid, rejection: Rejection::OwnAuction, at: Timestamp(1) }),
+            decided_at: Timestamp(1),
+            confirm: Arc::new(Nobody),
+        }
+    }
+
+    #[tokio::test]
+    async fn an_auction_that_commits_again_is_no_longer_remembered_as_void() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("gavel.db");
+        let store = Arc::new(SqliteStore::open(&path).unwrap());
+        let seed = "INSERT INTO users VALUES (1, 'ann', 'ann', 'ann', '', 0); \
+                    INSERT INTO auctions (id, title, description, seller_id, created_us, currency, start_price, \
+                    starts_us, ends_us, min_increment, leader_may_raise) VALUES (1, '', '', 1, 0, 'KRW', 1, 0, 9, 1, 0); \
+                    INSERT INTO heads (auction_id, seq, epoch, last_us, bid_count, rejections) VALUES (1, 0, 0, 0, 0, 0)";
+        rusqlite::Connection::open(&path).unwrap().execute_batch(seed).unwrap();
+        let epoch = store.take_over().await.unwrap();
+        let (_outbox, mut committer) = committer(Arc::clone(&store) as Arc<dyn Store>, Arc::new(Clock::system()));
+        committer.commit(&mut vec![refusal(Epoch(epoch.0 - 1), 1)]).await;
+        assert_eq!(committer.void, HashMap::from([(AuctionId(1), 1)]));
+        // Decided before the failure was known: not written, and still remembered.
+        committer.commit(&mut vec![refusal(epoch, 1)]).await;
+        assert_eq!(committer.void, HashMap::from([(AuctionId(1), 1)]));
+        assert_eq!(store.answered(AuctionId(1)).await.unwrap(), []);
+        committer.commit(&mut vec![refusal(epoch, 1), refusal(epoch, 2)]).await;
+        assert_eq!(committer.void, HashMap::new());
+        assert_eq!(store.answered(AuctionId(1)).await.unwrap(), [BidId(2)]);
+        store.close().await;
     }
 }

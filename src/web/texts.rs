@@ -9,9 +9,7 @@ use std::collections::BTreeMap;
 use rust_i18n::t;
 
 use super::Lang;
-
-/// Characters of a message from the address that are shown.
-const NOTE_CHARS_MAX: usize = 200;
+use crate::limits::NOTE_CHARS_MAX;
 
 /// The text of `key`.
 #[must_use]

@@ -15,6 +15,7 @@ const AUCTIONS_A_LOOK: usize = 64;
 const CREATE: &str = "WITH made AS (INSERT INTO auctions (title, description, image_id, seller_id, created_us, \
      currency, start_price, starts_us, ends_us, min_increment, leader_may_raise) \
      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) RETURNING id), \
+     shown AS (DELETE FROM unused_images WHERE image_id = $3), \
      head AS (INSERT INTO heads (auction_id, seq, epoch, last_us, bid_count) SELECT id, 0, 0, $12, 0 FROM made) \
      SELECT made.id, u.nick FROM made LEFT JOIN users u ON u.id = $4";
 

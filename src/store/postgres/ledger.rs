@@ -8,10 +8,10 @@ use tokio_postgres::Row;
 use uuid::Uuid;
 
 use super::rows::{self, Cells, Run, damaged};
-use super::{PostgresStore, told};
+use super::{PostgresStore, lost, told};
 use crate::domain::{AuctionId, BidId, Bidder, Epoch, Event, EventKind, PlaceBid, Seq, Timestamp, UserId};
 use crate::store::{
-    AuctionBatch, Ledger, RejectedBid, RejectionCursor, StoreError, StoredAnswer, StoredEvent, Written,
+    AuctionBatch, Incomplete, Ledger, RejectedBid, RejectionCursor, StoreError, StoredAnswer, StoredEvent, Written,
 };
 
 /// The runs that hold seqs above $2 up to $3. The one that holds the first of them may begin before it.
@@ -124,6 +124,14 @@ impl Ledger for PostgresStore {
     async fn answered_twice(&self, auction_id: AuctionId, limit: u32) -> Result<Vec<BidId>, StoreError> {
         let found = self.read(ANSWERED_TWICE, &[&auction_id.0, &i64::from(limit)]).await?;
         found.iter().map(|row| Ok(BidId(Cells::of(row).take::<Uuid>()?.as_u128()))).collect()
+    }
+
+    async fn incomplete(&self, after: AuctionId, limit: u32) -> Result<Vec<Incomplete>, StoreError> {
+        self.read(lost::INCOMPLETE, &[&after.0, &i64::from(limit)]).await?.iter().map(lost::incomplete).collect()
+    }
+
+    async fn rejections_counted(&self, _auction_id: AuctionId) -> Result<Option<(i64, i64)>, StoreError> {
+        Ok(None)
     }
 
     async fn open_deadlines(

@@ -13,6 +13,7 @@ mod error;
 mod images;
 mod lane;
 mod ledger;
+mod lost;
 mod owner;
 mod part;
 mod rows;

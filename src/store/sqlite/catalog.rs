@@ -113,6 +113,9 @@ fn insert(connection: &Connection, auction: &NewAuction) -> Result<AuctionId, St
         rules.min_increment.minor(),
         rules.leader_may_raise,
     ])?;
+    if let Some(image_id) = image_id {
+        connection.prepare_cached("DELETE FROM unused_images WHERE image_id = ?1")?.execute([image_id])?;
+    }
     let mut head = connection.prepare_cached(
         "INSERT INTO heads (auction_id, seq, epoch, last_us, bid_count, rejections) VALUES (?1, ?2, 0, ?3, 0, 0)",
     )?;

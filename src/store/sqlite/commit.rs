@@ -86,7 +86,8 @@ impl<'c> Statements<'c> {
             return Ok(Written::HeadMismatch { stored: Seq(seq) });
         }
         self.add_events(batch)?;
-        let refused = self.add_rejections(batch, refused)?;
+        let newest = batch.events.last().map_or(seq, |event| event.seq.0);
+        let refused = self.add_rejections(batch, refused, newest)?;
         if batch.events.is_empty() {
             let mut set = self.connection.prepare_cached("UPDATE heads SET rejections = ?2 WHERE auction_id = ?1")?;
             set.execute([batch.auction_id.0, refused])?;
@@ -159,11 +160,11 @@ impl<'c> Statements<'c> {
         Ok(())
     }
 
-    /// Adds those that are not remembered and returns how many the auction has then.
+    /// Adds those that are not remembered to an auction that ends at the event `newest`, and returns how many it has then.
     ///
     /// The newest shelves are searched here, against an answer that is still on its way twice; of answers further back
     /// the owner knows, and a lookup gives the first.
-    fn add_rejections(&self, batch: &AuctionBatch, mut refused: i64) -> Result<i64, StoreError> {
+    fn add_rejections(&self, batch: &AuctionBatch, mut refused: i64, newest: i64) -> Result<i64, StoreError> {
         if batch.rejections.is_empty() {
             return Ok(refused);
         }
@@ -175,7 +176,7 @@ impl<'c> Statements<'c> {
         )?;
         let mut accepted = connection
             .prepare_cached("SELECT 1 FROM events WHERE auction_id = ?1 AND seq >> 8 = ?2 AND bid_id = ?3")?;
-        let shelves = newest_shelves(batch);
+        let shelves = newest_shelves(newest);
         for rejected in &batch.rejections {
             let bid_id = rejected.bid.bid_id.0.to_be_bytes();
             let mut known = false;
@@ -190,9 +191,8 @@ impl<'c> Statements<'c> {
     }
 }
 
-/// The shelves of the last [`RECENT`] events.
-fn newest_shelves(batch: &AuctionBatch) -> RangeInclusive<i64> {
-    let newest = batch.events.last().map_or(batch.prev_seq, |event| event.seq).0;
+/// The shelves of the last [`RECENT`] events up to `newest`.
+fn newest_shelves(newest: i64) -> RangeInclusive<i64> {
     (newest - RECENT).max(0) >> EVENT_SHELF_BITS..=newest >> EVENT_SHELF_BITS
 }
 

@@ -6,10 +6,10 @@ use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension as _, Params, params};
 
 use super::rows::{self, EVENT, REJECTED};
-use super::{SqliteStore, commit};
+use super::{SqliteStore, commit, lost};
 use crate::domain::{AuctionId, BidId, Epoch, Seq, Timestamp};
 use crate::store::{
-    AuctionBatch, Ledger, RejectedBid, RejectionCursor, StoreError, StoredAnswer, StoredEvent, Written,
+    AuctionBatch, Incomplete, Ledger, RejectedBid, RejectionCursor, StoreError, StoredAnswer, StoredEvent, Written,
 };
 
 #[async_trait]
@@ -122,6 +122,14 @@ impl Ledger for SqliteStore {
             bid_ids(connection, more_than_one, params![auction_id.0, limit])
         })
         .await
+    }
+
+    async fn incomplete(&self, after: AuctionId, limit: u32) -> Result<Vec<Incomplete>, StoreError> {
+        self.read(move |connection| lost::incomplete(connection, after, limit)).await
+    }
+
+    async fn rejections_counted(&self, auction_id: AuctionId) -> Result<Option<(i64, i64)>, StoreError> {
+        self.read(move |connection| lost::rejections_counted(connection, auction_id)).await
     }
 
     async fn open_deadlines(

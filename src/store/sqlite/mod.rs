@@ -11,6 +11,7 @@ mod commit;
 mod images;
 mod ledger;
 mod listing;
+mod lost;
 mod open;
 mod readers;
 mod rows;

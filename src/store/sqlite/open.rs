@@ -24,6 +24,11 @@ pub enum OpenError {
     Io { path: PathBuf, what: &'static str, source: std::io::Error },
     #[error("the database has schema version {found}, this program needs {needed}; run `gavel migrate`")]
     WrongVersion { found: i32, needed: i32 },
+    #[error(
+        "the database was made by a newer Gavel: it has schema version {found}, this program knows {known}; run the \
+         newer program"
+    )]
+    Newer { found: i32, known: i32 },
     #[error("the schema could not be brought to the newest version: {0}")]
     Migration(#[from] refinery::Error),
     #[error(transparent)]
@@ -34,10 +39,11 @@ pub enum OpenError {
 /// again, or from several processes at once, changes nothing more.
 ///
 /// # Errors
-/// [`OpenError::InUse`] when the schema is old and a running server holds the file.
+/// [`OpenError::InUse`] when the schema is old and a running server holds the file, [`OpenError::Newer`] when it is newer
+/// than this program.
 pub fn migrate(path: &Path) -> Result<i32, OpenError> {
     let newest = newest_version();
-    if path.exists() && version(&reader(path)?)? == newest {
+    if path.exists() && known_version(&reader(path)?)? == newest {
         return Ok(newest);
     }
     let _lock = lock_waiting(path)?;
@@ -70,7 +76,7 @@ pub(super) fn reader(path: &Path) -> Result<Connection, OpenError> {
 
 /// Refuses a database whose schema is not this program's.
 pub(super) fn check_version(connection: &Connection) -> Result<(), OpenError> {
-    let (found, needed) = (version(connection)?, newest_version());
+    let (found, needed) = (known_version(connection)?, newest_version());
     if found == needed { Ok(()) } else { Err(OpenError::WrongVersion { found, needed }) }
 }
 
@@ -86,7 +92,14 @@ fn version(connection: &Connection) -> Result<i32, OpenError> {
     Ok(connection.query_row(newest, [], |row| row.get(0))?)
 }
 
+/// The schema's version, if this program can know what it means.
+fn known_version(connection: &Connection) -> Result<i32, OpenError> {
+    let (found, known) = (version(connection)?, newest_version());
+    if found <= known { Ok(found) } else { Err(OpenError::Newer { found, known }) }
+}
+
 fn apply_migrations(connection: &mut Connection) -> Result<(), OpenError> {
+    known_version(connection)?;
     embedded::migrations::runner().run(connection)?;
     Ok(())
 }
@@ -172,6 +185,23 @@ mod tests {
         let before = std::fs::read(&path).unwrap();
         assert_eq!(migrate(&path).unwrap(), 1);
         assert_eq!(std::fs::read(&path).unwrap(), before);
+    }
+
+    #[test]
+    fn a_database_of_a_newer_program_is_refused_by_all_and_left_as_it_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("gavel.db");
+        migrate(&path).unwrap();
+        let later = "INSERT INTO refinery_schema_history SELECT 99, 'later', applied_on, checksum \
+                     FROM refinery_schema_history LIMIT 1";
+        Connection::open(&path).unwrap().execute_batch(later).unwrap();
+        let checked = check_version(&reader(&path).unwrap()).unwrap_err();
+        for error in [migrate(&path).unwrap_err(), writer(&path).unwrap_err(), checked] {
+            let said = error.to_string();
+            assert!(said.contains("made by a newer Gavel") && said.contains("version 99"), "{said}");
+            assert!(!said.contains("migrate"), "{said}");
+        }
+        assert_eq!(version(&reader(&path).unwrap()).unwrap(), 99);
     }
 
     #[test]

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use gavel::auction::BidError;
 use gavel::clock::Stopwatch;
-use gavel::cluster::Peers as _;
+use gavel::cluster::{NotReady, Peers as _};
 use gavel::domain::{AuctionId, Epoch, PlaceBid, Rejection};
 use gavel::store::ownership::ShardId;
 
@@ -102,6 +102,24 @@ async fn two_nodes_that_each_think_the_other_is_home_send_a_bid_in_no_circle() {
     assert_eq!(a.place(auction, bid(1, &people.ann, 200)).await, Err(BidError::Moving));
     let waited = watch.elapsed();
     assert!(waited > Duration::from_millis(1_900) && waited < Duration::from_secs(3), "{waited:?}");
+}
+
+#[actix::test]
+async fn a_node_is_ready_once_it_knows_a_home_for_every_shard_though_it_owns_none() {
+    let url = server::database().await;
+    let (a, b) = (Node::start(&url, "a").await, Node::start(&url, "b").await);
+    assert_eq!(b.router.is_ready(), Err(NotReady::Homeless { shards: 16 }));
+    let taken = a.take_all().await;
+    b.believe(&a, &a.address, &taken);
+    assert_eq!(b.router.is_ready(), Ok(()));
+    // Moves for balance happen all the time.
+    let home = b.directory.home(ShardId(0));
+    b.directory.replace((0..16).map(|shard| home.clone().filter(|_| shard > 0)).collect());
+    assert_eq!(b.router.is_ready(), Ok(()));
+    actix::clock::sleep(gavel::limits::STASHED_WITHIN.into()).await;
+    assert_eq!(b.router.is_ready(), Err(NotReady::Homeless { shards: 1 }));
+    b.directory.learn(ShardId(0), home.unwrap());
+    assert_eq!(b.router.is_ready(), Ok(()));
 }
 
 #[actix::test]

@@ -11,7 +11,7 @@ use super::driver::{Driver, END, at, bid};
 use super::{Backend, Sqlite};
 
 /// A closed auction with three bids and two rejections (auction 1), and an open one with a bid (auction 2).
-async fn house(backend: &Sqlite) {
+pub(crate) async fn house(backend: &impl Backend) {
     let store = backend.open().await;
     let mut closed = Driver::open(&store).await;
     let (ann, bob) = (closed.ann.clone(), closed.bob.clone());
@@ -167,6 +167,68 @@ async fn i5_a_rejection_that_the_core_would_not_give_is_found() {
 async fn i5_a_rejection_that_names_a_bid_that_never_was_is_found() {
     let fault = one_fault_after("UPDATE rejections SET top_nick = 'eve' WHERE reason = 'too_low'").await;
     assert_eq!(fault, "I5 auction 1: bid_id 00000000000000000000000000000008 was told of a bid that is not there");
+}
+
+#[tokio::test]
+async fn i5_a_lost_head_is_found() {
+    let fault = one_fault_after("DELETE FROM heads WHERE auction_id = 2").await;
+    assert_eq!(fault, "I5 auction 2: lost: head; left: auction, seller, events");
+}
+
+#[tokio::test]
+async fn i5_a_lost_auction_is_found_by_what_it_leaves() {
+    let fault = one_fault_after("DELETE FROM auctions WHERE id = 1").await;
+    assert_eq!(fault, "I5 auction 1: lost: auction; left: head, events, rejections, settlement");
+    for (gone, left) in [
+        ("auctions, heads", "events, rejections, settlement"),
+        ("auctions, heads, events, settlements", "rejections"),
+        ("auctions, heads, rejections, settlements", "events"),
+        ("auctions, heads, events, rejections", "settlement"),
+    ] {
+        let delete = |table| {
+            let key = if table == "auctions" { "id" } else { "auction_id" };
+            format!("DELETE FROM {table} WHERE {key} = 1;")
+        };
+        let fault = one_fault_after(&gone.split(", ").map(delete).collect::<String>()).await;
+        let lost = if gone.contains("heads") { "auction, head" } else { "auction" };
+        assert_eq!(fault, format!("I5 auction 1: lost: {lost}; left: {left}"));
+    }
+}
+
+#[tokio::test]
+async fn i5_a_lost_seller_is_found() {
+    let faults = faults_after("DELETE FROM users WHERE id = (SELECT seller_id FROM auctions WHERE id = 2)").await;
+    assert_eq!(
+        faults,
+        [
+            "I5 auction 1: lost: seller; left: auction, head, events, rejections, settlement",
+            "I5 auction 2: lost: seller; left: auction, head, events"
+        ]
+    );
+}
+
+#[tokio::test]
+async fn i5_lost_rejections_and_a_wrong_count_of_them_are_found() {
+    let fault = one_fault_after("DELETE FROM rejections WHERE auction_id = 1").await;
+    assert_eq!(fault, "I5 auction 1: the head counts 3 rejections, 0 are stored");
+    let fault = one_fault_after("DELETE FROM rejections WHERE reason = 'closed'").await;
+    assert_eq!(fault, "I5 auction 1: the head counts 3 rejections, 2 are stored");
+    let fault = one_fault_after("UPDATE heads SET rejections = 700 WHERE auction_id = 2").await;
+    assert_eq!(fault, "I5 auction 2: the head counts 700 rejections, 0 are stored");
+}
+
+#[tokio::test]
+async fn more_incomplete_auctions_than_a_page_holds_are_all_counted() {
+    let backend = Sqlite::new();
+    house(&backend).await;
+    let connection = rusqlite::Connection::open(backend.path()).unwrap();
+    let copies = "PRAGMA foreign_keys = OFF; \
+                  WITH RECURSIVE more (id) AS (SELECT 3 UNION ALL SELECT id + 1 FROM more WHERE id < 2502) \
+                  INSERT INTO heads SELECT more.id, 0, 0, 0, 0, 0, NULL, NULL, NULL, NULL, NULL FROM more";
+    connection.execute_batch(copies).unwrap();
+    drop(connection);
+    let report = report(&backend).await;
+    assert_eq!((report.auctions, report.fault_count), (2, 2500));
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 //!
 //! The suites are in `store` and `bus`; each backend is named here once and passes them unchanged.
 
-mod audit;
+pub(crate) mod audit;
 pub(crate) mod bus;
 pub(crate) mod driver;
 pub(crate) mod store;

@@ -20,6 +20,7 @@ macro_rules! every_promise {
             ledger::a_batch_that_does_not_fit_together_leaves_no_trace_and_the_others_are_written,
             ledger::every_rejection_is_given_back_as_it_was,
             ledger::a_rejection_under_a_remembered_bid_id_is_skipped,
+            ledger::a_rejection_of_a_bid_that_was_accepted_far_along_is_skipped,
             ledger::rejections_alone_leave_the_head_as_it_is,
             ledger::a_closing_settles_once,
             ledger::a_closing_without_bids_settles_without_a_sale,
@@ -46,6 +47,8 @@ macro_rules! every_promise {
             accounts::the_oldest_tokens_beyond_the_most_go,
             accounts::expired_tokens_go_with_the_next_one_and_take_no_place,
             accounts::a_picture_is_given_back_byte_by_byte,
+            accounts::the_oldest_pictures_that_no_auction_shows_go_beyond_the_most,
+            accounts::pictures_that_no_auction_shows_go_after_a_while,
             accounts::after_the_close_everything_is_refused,
         }
     };

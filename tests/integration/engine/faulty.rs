@@ -6,9 +6,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use async_trait::async_trait;
 use gavel::domain::{AuctionId, BidId, Epoch, Seq, Timestamp, UserId};
 use gavel::store::{
-    Accounts, AuctionBatch, Catalog, Images, Ledger, ListQuery, NewAuction, OwnBid, RejectedBid, RejectionCursor,
-    Settlement, SignUp, Store, StoreError, StoredAnswer, StoredAuction, StoredEvent, StoredImage, StoredUser,
-    TokenHash, Written,
+    Accounts, AuctionBatch, Catalog, Images, Incomplete, Ledger, ListQuery, NewAuction, OwnBid, RejectedBid,
+    RejectionCursor, Settlement, SignUp, Store, StoreError, StoredAnswer, StoredAuction, StoredEvent, StoredImage,
+    StoredUser, TokenHash, Written,
 };
 use tokio::sync::Semaphore;
 
@@ -79,6 +79,14 @@ impl Ledger for Faulty {
     }
     async fn answered_twice(&self, id: AuctionId, limit: u32) -> Result<Vec<BidId>, StoreError> {
         self.inner.answered_twice(id, limit).await
+    }
+
+    async fn incomplete(&self, after: AuctionId, limit: u32) -> Result<Vec<Incomplete>, StoreError> {
+        self.inner.incomplete(after, limit).await
+    }
+
+    async fn rejections_counted(&self, id: AuctionId) -> Result<Option<(i64, i64)>, StoreError> {
+        self.inner.rejections_counted(id).await
     }
     async fn open_deadlines(
         &self,

@@ -99,7 +99,8 @@ async fn a_cluster_serves_tells_of_a_dead_node_and_stops_gracefully() {
     let mut whole = Whole::start(&["--demo", "--data", kept.to_str().unwrap()]).await;
     for name in ["node-1", "node-2"] {
         let client = Client::anonymous(whole.node(name).0);
-        client.get("/readyz").await.expect(200);
+        eventually("the node to be ready", || async { (client.get("/readyz").await.status == 200).then_some(()) })
+            .await;
         let auctions = client.get("/api/v1/auctions?limit=100").await.expect(200);
         assert!(auctions["items"].as_array().unwrap().len() >= 3, "the demo's auctions are everywhere: {auctions}");
     }
@@ -110,7 +111,9 @@ async fn a_cluster_serves_tells_of_a_dead_node_and_stops_gracefully() {
         complaints.lock().unwrap().contains("node-2 has ended").then_some(())
     })
     .await;
-    Client::anonymous(whole.node("node-1").0).get("/readyz").await.expect(200);
+    let survivor = Client::anonymous(whole.node("node-1").0);
+    eventually("the shards to be taken over", || async { (survivor.get("/readyz").await.status == 200).then_some(()) })
+        .await;
     signal("TERM", whole.child.id().unwrap()).await;
     let status = tokio::time::timeout(PATIENCE, whole.child.wait()).await.unwrap().unwrap();
     assert_eq!(status.code(), Some(0), "{}", whole.complaints.lock().unwrap());

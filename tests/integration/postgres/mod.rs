@@ -1,5 +1,6 @@
 //! The cluster's store on real Postgres servers, which the tests start and stop themselves.
 
+mod audit;
 mod crash;
 mod fence;
 mod ownership;

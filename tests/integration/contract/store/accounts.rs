@@ -1,9 +1,11 @@
 //! Users, tokens, pictures, and the store as a whole.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
-use gavel::domain::AuctionId;
-use gavel::limits::TOKENS_PER_USER_MAX;
-use gavel::store::{SignUp, StoreError, StoredImage};
+use gavel::domain::{AuctionId, Timestamp, UserId};
+use gavel::limits::{self, TOKENS_PER_USER_MAX};
+use gavel::store::{NewAuction, SignUp, Store, StoreError, StoredImage};
 
 use crate::contract::Backend;
 use crate::contract::driver::{at, new_auction, terms, user};
@@ -93,6 +95,67 @@ pub(crate) async fn a_picture_is_given_back_byte_by_byte(backend: &impl Backend)
     let found = store.image("ab12").await.unwrap().unwrap();
     assert_eq!((&*found.media_type, found.bytes), ("image/webp", bytes));
     assert!(store.image("ab13").await.unwrap().is_none());
+}
+
+/// A picture of few bytes.
+async fn put(store: &Arc<dyn Store>, id: &str, owner: UserId, at: Timestamp) {
+    let image = StoredImage { media_type: "image/webp".into(), bytes: Bytes::from_static(b"a picture") };
+    store.put_image(id, image, owner, at).await.unwrap();
+}
+
+async fn has(store: &Arc<dyn Store>, id: &str) -> bool {
+    store.image(id).await.unwrap().is_some()
+}
+
+async fn show(store: &Arc<dyn Store>, id: &str, seller: UserId) {
+    let auction = NewAuction { image_id: Some(id.to_owned()), ..new_auction("a lamp", terms(seller)) };
+    store.create_auction(auction).await.unwrap();
+}
+
+pub(crate) async fn the_oldest_pictures_that_no_auction_shows_go_beyond_the_most(backend: &impl Backend) {
+    let store = backend.open().await;
+    let (ann, bob) = (user(&*store, "ann").await.id, user(&*store, "bob").await.id);
+    let most = i64::from(limits::IMAGES_UNUSED_PER_USER_MAX);
+    put(&store, "shown", ann, at(0)).await;
+    show(&store, "shown", ann).await;
+    put(&store, "shown", ann, at(1)).await;
+    put(&store, "bobs", bob, at(1)).await;
+    put(&store, "both", ann, at(2)).await;
+    put(&store, "both", bob, at(3)).await;
+    put(&store, "oldest", ann, at(4)).await;
+    put(&store, "stored again", ann, at(5)).await;
+    for number in 3..most {
+        put(&store, &format!("more {number}"), ann, at(10 + number)).await;
+    }
+    put(&store, "stored again", ann, at(100)).await;
+    assert!(has(&store, "oldest").await, "that makes the most");
+    put(&store, "last but one", ann, at(101)).await;
+    assert!(has(&store, "oldest").await && has(&store, "both").await);
+    put(&store, "last", ann, at(102)).await;
+    assert!(has(&store, "both").await, "bob has it too");
+    assert!(!has(&store, "oldest").await);
+    for kept in ["shown", "bobs", "stored again", "more 3", "last but one", "last"] {
+        assert!(has(&store, kept).await, "{kept}");
+    }
+    // Shown once, it stays, whoever stored it.
+    show(&store, "bobs", ann).await;
+    for number in 0..=most {
+        put(&store, &format!("bob's {number}"), bob, at(200 + number)).await;
+    }
+    assert!(has(&store, "bobs").await && !has(&store, "both").await);
+}
+
+pub(crate) async fn pictures_that_no_auction_shows_go_after_a_while(backend: &impl Backend) {
+    let store = backend.open().await;
+    let (ann, bob) = (user(&*store, "ann").await.id, user(&*store, "bob").await.id);
+    for (id, when) in [("shown", 0), ("unused", 1), ("younger", 2)] {
+        put(&store, id, ann, at(when)).await;
+    }
+    show(&store, "shown", bob).await;
+    put(&store, "bobs", bob, at(limits::IMAGE_UNUSED_LIFE.0)).await;
+    assert!(has(&store, "unused").await);
+    put(&store, "bobs", bob, at(1 + limits::IMAGE_UNUSED_LIFE.0)).await;
+    assert!(!has(&store, "unused").await && has(&store, "younger").await && has(&store, "shown").await);
 }
 
 pub(crate) async fn after_the_close_everything_is_refused(backend: &impl Backend) {

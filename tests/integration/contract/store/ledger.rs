@@ -195,6 +195,24 @@ pub(crate) async fn a_rejection_under_a_remembered_bid_id_is_skipped(backend: &i
     assert_eq!(store.answered_twice(driver.id, 10).await.unwrap(), []);
 }
 
+pub(crate) async fn a_rejection_of_a_bid_that_was_accepted_far_along_is_skipped(backend: &impl Backend) {
+    let store = backend.open().await;
+    let mut driver = Driver::open(&store).await;
+    let bidders = [driver.ann.clone(), driver.bob.clone()];
+    for number in 1..=600_i64 {
+        let bidder = &bidders[usize::from(number % 2 == 0)];
+        driver.bid(bid(u128::from(number.unsigned_abs()), bidder, 100 + number), at(number)).unwrap();
+    }
+    assert_eq!(driver.commit().await, Written::Committed);
+    // As the committer sends rejections alone: without a place.
+    let refused = refused(600, &driver, Rejection::OwnAuction);
+    let alone =
+        AuctionBatch { prev_seq: Seq::ZERO, head: Head::EMPTY, rejections: vec![refused], ..driver.take_batch() };
+    assert_eq!(store.commit(under(driver.epoch, vec![alone])).await.unwrap(), [Written::Committed]);
+    assert_eq!(store.answered_twice(driver.id, 10).await.unwrap(), []);
+    assert!(matches!(store.answer(driver.id, BidId(600)).await.unwrap(), Some(StoredAnswer::Accepted(_))));
+}
+
 pub(crate) async fn rejections_alone_leave_the_head_as_it_is(backend: &impl Backend) {
     let store = backend.open().await;
     let mut driver = Driver::open(&store).await;
