@@ -66,7 +66,7 @@ async fn audit_auction(store: &dyn Store, auction: &StoredAuction, report: &mut 
     for bid_id in store.answered_twice(auction.id, limits::AUDIT_PAGE).await? {
         report.fault("I7", auction.id, &format!("bid_id {:032x} has more than one answer", bid_id.0));
     }
-    rejections::audit(store, auction, report).await
+    rejections::audit(store, (auction, &replayed.extensions), report).await
 }
 
 /// Replays up to the stored head; also says whether events stand beyond it.
