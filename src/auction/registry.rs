@@ -170,7 +170,7 @@ impl Engine {
 
     /// Has every auction extended that an outage kept bidders from while it was about to end, for ever.
     async fn watch_outages(self: Arc<Self>) {
-        loop {
+        while !self.stopping.load(Ordering::Acquire) {
             let about_to_end = self.shared.clock.now().plus(limits::CLOSING_WINDOW);
             if self.deadlines.is_any_before(about_to_end) {
                 self.shared.probe().await;
@@ -181,7 +181,7 @@ impl Engine {
                 continue;
             }
             tracing::warn!("the store takes no commits");
-            while self.shared.outages.is_open() {
+            while self.shared.outages.is_open() && !self.stopping.load(Ordering::Acquire) {
                 actix::clock::sleep(limits::OUTAGE_PROBE.into()).await;
                 self.shared.probe().await;
             }
