@@ -95,6 +95,22 @@ pub const CLOSE_AFTER: Span = Span::from_millis(20);
 pub const CLOSE_RETRY: Span = Span::from_millis(500);
 /// A sleeping auction is woken this long before its closing instant, so that a bid in time finds it awake.
 pub const WAKE_AHEAD: Span = Span::from_secs(2);
+/// Time that the store takes no commits, from which on it is an outage and bidders have lost something: commits on a busy
+/// disk have taken a second. Shorter → nobody is given time for it.
+pub const OUTAGE_MIN: Span = Span::from_secs(2);
+/// Outages that are less than this apart are one: a store that fails again at once was never back.
+pub const OUTAGES_APART: Span = Span::from_secs(5);
+/// Outages that a node remembers. More → the two oldest count as one.
+pub const OUTAGES_REMEMBERED: usize = 16;
+/// While an auction is in its [`CLOSING_WINDOW`] the store is tried this often, whether or not anyone bids.
+pub const OUTAGE_LOOK: Span = Span::from_secs(1);
+/// While there is an outage the store is tried this often.
+pub const OUTAGE_PROBE: Span = Span::from_millis(250);
+/// The time before its closing instant in which an outage extends an auction, and the most that it runs once more.
+pub const CLOSING_WINDOW: Span = Span::from_secs(60);
+/// How far outages may move a closing instant altogether, from where the seller set it (what the houses that publish a
+/// rule give after an outage: a day). Further → it closes there.
+pub const EXTENSION_MAX: Span = Span::from_secs(24 * 3_600);
 /// An auction that could not be read from the store is read again after this long.
 pub const READ_RETRY: Span = Span::from_millis(250);
 /// An auction is started anew this often for one bid before the bid is told `moving`.
@@ -277,6 +293,10 @@ const _: () = assert!(
     STOP_WITHIN.0 / 2 + CONNECTIONS_END_WITHIN.0 < STOP_WITHIN.0,
     "bids are answered in the first half and connections end before the stop is over"
 );
+const _: () = assert!(OUTAGE_PROBE.0 < OUTAGE_MIN.0, "a hiccup is not made longer by looking for its end");
+const _: () = assert!(OUTAGE_LOOK.0 < OUTAGE_MIN.0, "an outage that counts is noticed though nobody bids");
+const _: () = assert!(CLOSING_WINDOW.0 < EXTENSION_MAX.0, "an outage's time fits");
+const _: () = assert!(CLOSING_WINDOW.0 <= MOVE_BEFORE_CLOSE.0, "who extends an auction is who saw its outage");
 const _: () = assert!(REPLAY_EVENTS_MAX >= PAGE_ITEMS_MAX, "a replay covers at least a page");
 const _: () = assert!(POSTGRES_LOCK.0 < POSTGRES_READ.0, "a takeover hears of a lock before its statement is ended");
 const _: () = assert!(POSTGRES_RECONNECT_MIN.0 <= POSTGRES_RECONNECT_MAX.0, "pauses grow");

@@ -55,7 +55,9 @@ CREATE TABLE images (
 );
 ALTER TABLE images ALTER bytes SET STORAGE EXTERNAL;
 
--- What is sold and on which terms. closed_us is set once, with the closing event.
+-- What is sold and on which terms. ends_us is the closing instant as it stands; when it was moved, extended_us is the
+-- stamp of the newest extension and first_ends_us the closing instant before all of them. closed_us is set once, with
+-- the closing event.
 CREATE TABLE auctions (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     title text NOT NULL,
@@ -67,6 +69,8 @@ CREATE TABLE auctions (
     start_price bigint NOT NULL,
     starts_us bigint NOT NULL,
     ends_us bigint NOT NULL,
+    first_ends_us bigint,
+    extended_us bigint,
     min_increment bigint NOT NULL,
     leader_may_raise boolean NOT NULL,
     closed_us bigint
@@ -138,6 +142,16 @@ ALTER TABLE rejection_runs
     ALTER amounts SET STORAGE EXTERNAL,
     ALTER messages SET STORAGE EXTERNAL;
 
+-- Events that moved a closing instant: ends_us from then on.
+CREATE TABLE extensions (
+    auction_id bigint NOT NULL REFERENCES auctions (id),
+    seq bigint NOT NULL,
+    epoch bigint NOT NULL,
+    at_us bigint NOT NULL,
+    ends_us bigint NOT NULL,
+    PRIMARY KEY (auction_id, seq)
+);
+
 -- How each auction ended: its closing event and its settlement are one row, so neither is there without the other,
 -- and never twice. No winner when nobody bid.
 CREATE TABLE settlements (
@@ -203,6 +217,9 @@ CREATE TYPE commit_part_v1 AS (
     bid_amounts bigint[],
     bid_messages text[],
     new_bidders bigint[],
+    -- The extension, which comes before the bids; null when there is none.
+    extended_us bigint,
+    extended_ends_us bigint,
     -- The closing event; null when there is none.
     closed_us bigint,
     winner_seq bigint,
@@ -223,12 +240,15 @@ CREATE TYPE commit_part_v1 AS (
 -- For people and for the auditor's eye: events one by one. The program does not read it.
 CREATE VIEW events AS
 SELECT r.auction_id, r.first_seq + b.place - 1 AS seq, r.epoch, b.at_us, 'bid' AS kind, b.bid_id, b.bidder_id, b.nick,
-       b.amount, b.message
+       b.amount, b.message, NULL::bigint AS ends_us
 FROM bid_runs r
 CROSS JOIN LATERAL unnest(r.at_us, r.bid_ids, r.bidder_ids, r.nicks, r.amounts, r.messages)
     WITH ORDINALITY AS b (at_us, bid_id, bidder_id, nick, amount, message, place)
 UNION ALL
-SELECT auction_id, seq, epoch, at_us, 'closed', NULL, winner_id, winner_nick, winner_amount, NULL
+SELECT auction_id, seq, epoch, at_us, 'extended', NULL, NULL, NULL, NULL, NULL, ends_us
+FROM extensions
+UNION ALL
+SELECT auction_id, seq, epoch, at_us, 'closed', NULL, winner_id, winner_nick, winner_amount, NULL, NULL
 FROM settlements;
 
 -- The same for refused bids.

@@ -6,10 +6,12 @@
 -- each bid; ordered by shelf first, a batch dirties only the few pages of the newest shelf, and a
 -- lookup probes the shelves one by one.
 
--- Who writes: every take-over adds one to the epoch, and a batch of an older epoch is refused. One row.
+-- Who writes: every take-over adds one to the epoch, and a batch of an older epoch is refused. probes counts what was
+-- written only to see whether it can be: an unchanged row is not written at all. One row.
 CREATE TABLE ownership (
     only_row INTEGER PRIMARY KEY CHECK (only_row = 1),
-    epoch INTEGER NOT NULL
+    epoch INTEGER NOT NULL,
+    probes INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 INSERT INTO ownership (only_row, epoch) VALUES (1, 0);
 
@@ -42,7 +44,9 @@ CREATE TABLE images (
     created_us INTEGER NOT NULL
 ) STRICT;
 
--- What is sold and on which terms. closed_us and sold are set once, with the closing event.
+-- What is sold and on which terms. ends_us is the closing instant as it stands; when it was moved, extended_us is the
+-- stamp of the newest extension and first_ends_us the closing instant before all of them. closed_us and sold are set
+-- once, with the closing event.
 CREATE TABLE auctions (
     id INTEGER PRIMARY KEY,
     title TEXT NOT NULL,
@@ -54,6 +58,8 @@ CREATE TABLE auctions (
     start_price INTEGER NOT NULL,
     starts_us INTEGER NOT NULL,
     ends_us INTEGER NOT NULL,
+    first_ends_us INTEGER,
+    extended_us INTEGER,
     min_increment INTEGER NOT NULL,
     leader_may_raise INTEGER NOT NULL CHECK (leader_may_raise IN (0, 1)),
     closed_us INTEGER,
@@ -79,7 +85,7 @@ CREATE TABLE heads (
     top_us INTEGER
 ) STRICT;
 
--- What happened, for ever. kind is 'bid' or 'closed'; of a closing, bidder_id, nick, amount,
+-- What happened, for ever. kind is 'bid', 'extended' or 'closed'; ends_us is an extension's; of a closing, bidder_id, nick, amount,
 -- winner_seq and winner_us are those of the winning bid, if there is one.
 CREATE TABLE events (
     auction_id INTEGER NOT NULL,
@@ -94,6 +100,7 @@ CREATE TABLE events (
     message TEXT,
     winner_seq INTEGER,
     winner_us INTEGER,
+    ends_us INTEGER,
     PRIMARY KEY (auction_id, seq)
 ) STRICT, WITHOUT ROWID;
 CREATE UNIQUE INDEX events_by_bid ON events (auction_id, seq >> 8, bid_id);

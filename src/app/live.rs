@@ -44,7 +44,7 @@ impl History for StoreHistory {
             tracing::error!(%error, "an auction has no JSON");
             HistoryUnavailable
         })?;
-        let (head, ends_at) = (auction.head.seq, auction.terms.ends_at);
+        let (head, ends_at) = (auction.head.seq, auction.ends_at());
         Ok(Some(Snapshot { auction_id, epoch: auction.epoch, head, ends_at, json }))
     }
 
@@ -68,13 +68,14 @@ impl History for StoreHistory {
 fn publication(auction: &StoredAuction, StoredEvent { epoch, event }: StoredEvent) -> Publication {
     let top: Option<Money> = match &event.kind {
         EventKind::Bid(bid) => Some(bid.amount),
+        EventKind::Extended { .. } => auction.head.top.as_ref().map(|top| top.amount),
         EventKind::Closed { winner } => winner.as_ref().map(|top| top.amount),
     };
     Publication {
         auction_id: auction.id,
         epoch,
         min_next: auction.terms.rules.min_next(auction.terms.start_price, top),
-        ends_at: auction.terms.ends_at,
+        ends_at: auction.head.ends_at_when(&auction.terms, event.at),
         event,
     }
 }

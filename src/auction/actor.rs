@@ -10,9 +10,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use actix::{Actor, ActorContext, ActorFutureExt, AsyncContext, Context, SpawnHandle, WrapFuture};
 use tokio::sync::oneshot;
 
+use super::deadlines::Deadlines;
 use super::handle::Gate;
 use super::loading::{Live, ReceiptTerms, earlier_answer, load, same_bid};
-use super::mailbox::{CloseIfDue, confirm_to};
+use super::mailbox::confirm_to;
 use super::metrics::Metrics;
 use super::pending::{Pending, Reply, Uncommitted};
 use super::registry::Sleepers;
@@ -20,9 +21,10 @@ use super::tenure::Term;
 use super::{Answer, BidError};
 use crate::bus::{Bus, Publication};
 use crate::clock::{Clock, Stopwatch};
-use crate::domain::{Auction, AuctionId, Command, Event, PlaceBid, Rejection, Span, Timestamp};
+use crate::domain::{Auction, AuctionId, Command, Event, EventKind, PlaceBid, Rejection, Span, Timestamp};
 use crate::limits;
 use crate::settings::Ack;
+use crate::store::outage::Outages;
 use crate::store::write_behind::{Confirm, Content, Entry, Fate, Outbox, Place};
 use crate::store::{RejectedBid, Store};
 
@@ -35,26 +37,41 @@ pub(super) struct Shared {
     pub(super) ack: Ack,
     pub(super) metrics: Metrics,
     pub(super) sleepers: Sleepers,
+    pub(super) deadlines: Arc<Deadlines>,
+    pub(super) outages: Arc<Outages>,
     /// Numbers each reading back of any auction.
     pub(super) incarnations: AtomicU64,
 }
 
+impl Shared {
+    /// Tries whether the store takes commits.
+    pub(super) async fn probe(&self) {
+        let began = self.clock.now();
+        match actix::clock::timeout(limits::OUTAGE_MIN.into(), self.store.probe()).await {
+            Ok(Ok(())) => self.outages.end(self.clock.now()),
+            Ok(Err(_)) | Err(_) => self.outages.begin(began),
+        }
+    }
+}
+
 /// One awake auction.
 pub(super) struct AuctionActor {
-    id: AuctionId,
-    shared: Arc<Shared>,
+    pub(super) id: AuctionId,
+    pub(super) shared: Arc<Shared>,
     /// Under which it decides; when that ends, so does the actor.
-    term: Arc<Term>,
+    pub(super) term: Arc<Term>,
     gate: Arc<Gate>,
     confirm: Arc<dyn Confirm>,
-    live: Option<Live>,
-    pending: Pending,
+    pub(super) live: Option<Live>,
+    pub(super) pending: Pending,
     /// New with each reading back; confirmations of earlier ones are void.
     incarnation: u64,
     used_at: Timestamp,
-    close_timer: Option<SpawnHandle>,
+    pub(super) close_timer: Option<SpawnHandle>,
     /// After a closing that was not written: when to decide it again.
-    close_not_before: Timestamp,
+    pub(super) close_not_before: Timestamp,
+    /// So many outages have ended and are settled with this auction's bidders.
+    pub(super) outages_seen: u64,
     /// Who waits for the end of a [`HandOver`](super::mailbox::HandOver).
     leaving: Option<oneshot::Sender<()>>,
 }
@@ -79,6 +96,7 @@ impl AuctionActor {
             used_at,
             close_timer: None,
             close_not_before: used_at,
+            outages_seen: 0,
             leaving: None,
         }
     }
@@ -88,13 +106,14 @@ impl AuctionActor {
         self.incarnation = self.shared.incarnations.fetch_add(1, Ordering::Relaxed) + 1;
         self.live = None;
         self.pending = Pending::default();
+        self.outages_seen = 0;
         let store = Arc::clone(&self.shared.store);
         let id = self.id;
         let loaded = async move { load(store.as_ref(), id).await };
         ctx.wait(loaded.into_actor(self).map(|loaded, actor, ctx| match loaded {
             Ok(live) => {
                 actor.live = live;
-                actor.close_when_due(ctx);
+                actor.look_at(actor.close_not_before, ctx);
             }
             Err(error) => {
                 tracing::warn!(%error, auction.id = actor.id.0, "an auction could not be read; trying again");
@@ -102,22 +121,6 @@ impl AuctionActor {
                 ctx.wait(pause.into_actor(actor).map(|(), actor, ctx| actor.read_back(ctx)));
             }
         }));
-    }
-
-    fn deadline(&self) -> Option<Timestamp> {
-        self.live.as_ref().and_then(|live| live.decided.next_deadline())
-    }
-
-    fn close_when_due(&mut self, ctx: &mut Context<Self>) {
-        let Some(deadline) = self.deadline() else { return };
-        let wait = self.shared.clock.until(deadline.plus(limits::CLOSE_AFTER).max(self.close_not_before));
-        if let Some(earlier) = self.close_timer.take() {
-            ctx.cancel_future(earlier);
-        }
-        // Through the mailbox, behind every bid that was read before the closing instant.
-        #[allow(clippy::disallowed_methods, reason = "bounded: one timer is armed at a time")]
-        let timer = ctx.run_later(wait, |_, ctx| ctx.address().do_send(CloseIfDue));
-        self.close_timer = Some(timer);
     }
 
     fn sleep_when_idle(&self, ctx: &mut Context<Self>) {
@@ -133,12 +136,6 @@ impl AuctionActor {
         });
     }
 
-    /// Whether the watch over closing instants has woken it already, or is about to: it must not sleep again.
-    fn due_soon(&self) -> bool {
-        let soon = self.shared.clock.now().plus(Span(2 * limits::WAKE_AHEAD.0));
-        self.deadline().is_some_and(|deadline| deadline < soon)
-    }
-
     pub(super) fn take_bid(&mut self, bid: PlaceBid, read_at: Timestamp, reply: Reply) {
         self.used_at = read_at;
         let stopwatch = Stopwatch::start();
@@ -150,10 +147,14 @@ impl AuctionActor {
         if !self.term.admits(self.shared.clock.now()) {
             return reply.send(Err(BidError::Moving));
         }
-        let Some(live) = &mut self.live else { return reply.send(Err(BidError::NotFound)) };
+        let Some(live) = &self.live else { return reply.send(Err(BidError::NotFound)) };
         if live.answered.contains(&bid.bid_id) {
             return self.answer_again(bid, reply);
         }
+        if !self.settle_outages(read_at) {
+            return reply.send(Err(BidError::OutcomePending));
+        }
+        let Some(live) = &mut self.live else { return };
         if live.answered.len() >= limits::ANSWERS_PER_AUCTION_MAX {
             return reply.send(Err(BidError::Overloaded));
         }
@@ -209,7 +210,7 @@ impl AuctionActor {
         }
     }
 
-    fn put(&self, place: Place<'_>, content: Content, decided_at: Timestamp) {
+    pub(super) fn put(&self, place: Place<'_>, content: Content, decided_at: Timestamp) {
         place.put(Entry {
             auction_id: self.id,
             epoch: self.term.epoch,
@@ -237,32 +238,6 @@ impl AuctionActor {
         actix::spawn(async move { reply.send(earlier_answer(store, terms, bid).await) });
     }
 
-    pub(super) fn close_if_due(&mut self, ctx: &mut Context<Self>) {
-        let Some(live) = &mut self.live else { return };
-        let now = self.shared.clock.now();
-        if !self.term.admits(now) {
-            self.close_not_before = now.plus(limits::CLOSE_RETRY);
-            return self.close_when_due(ctx);
-        }
-        let now = stamp(&live.decided, now);
-        let shared = Arc::clone(&self.shared);
-        match (live.decided.decide(Command::Close, now), shared.outbox.place()) {
-            (Ok(event), Some(place)) => {
-                let event = Arc::new(event);
-                live.decided.apply(&event);
-                let head = live.decided.head().clone();
-                self.put(place, Content::Event(Arc::clone(&event), head), now);
-                self.pending.push(Uncommitted { event: Some(event), bid: None, answer: None, replies: Vec::new() });
-            }
-            (Err(Rejection::Closed { .. }), _) => {}
-            (Err(_), _) => self.close_when_due(ctx),
-            (Ok(_), None) => {
-                self.close_not_before = now.plus(limits::CLOSE_AFTER);
-                self.close_when_due(ctx);
-            }
-        }
-    }
-
     pub(super) fn confirmed(&mut self, incarnation: u64, entries: usize, fate: Fate, ctx: &mut Context<Self>) {
         if incarnation != self.incarnation {
             return;
@@ -282,15 +257,20 @@ impl AuctionActor {
         for entry in self.pending.take(entries) {
             if let Some(event) = entry.event {
                 live.committed.apply(&event);
-                if live.committed.head().outcome.is_some() {
-                    self.shared.metrics.closed.increment(1);
+                match event.kind {
+                    EventKind::Bid(_) => {}
+                    EventKind::Extended { ends_at } => {
+                        self.shared.metrics.extended.increment(1);
+                        self.shared.deadlines.add(ends_at, self.id);
+                    }
+                    EventKind::Closed { .. } => self.shared.metrics.closed.increment(1),
                 }
                 publications.push(Publication {
                     auction_id: self.id,
                     epoch: self.term.epoch,
                     event,
                     min_next: live.committed.min_next(),
-                    ends_at: live.committed.terms().ends_at,
+                    ends_at: live.committed.ends_at(),
                 });
             }
             answer_all(entry.replies, entry.answer);
@@ -349,7 +329,7 @@ fn answer_all(replies: Vec<Reply>, answer: Option<Answer>) {
 }
 
 /// Above every earlier stamp, whatever the clock says.
-fn stamp(auction: &Auction, clock: Timestamp) -> Timestamp {
+pub(super) fn stamp(auction: &Auction, clock: Timestamp) -> Timestamp {
     clock.max(auction.head().last_at.plus(Span(1)))
 }
 

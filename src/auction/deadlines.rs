@@ -82,6 +82,13 @@ impl Deadlines {
         known.closing.iter().chain(coming).map(|(_, id)| *id).collect()
     }
 
+    /// Whether [`Deadlines::before`] would give any.
+    pub(super) fn is_any_before(&self, by: Timestamp) -> bool {
+        let over = self.clock.now().plus(Span(-limits::CLOSING_LASTS.0));
+        let known = self.known();
+        known.closing.iter().any(|(at, _)| *at > over) || known.soonest.first().is_some_and(|(at, _)| *at < by)
+    }
+
     /// Reads the soonest deadlines: those after what is known, or from the start if that is due.
     pub(super) async fn refill(&self, store: &dyn Store) -> Result<(), StoreError> {
         let limit = limits::DEADLINES_IN_MEMORY_MAX;

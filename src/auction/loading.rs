@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::{Answer, BidError, Receipt};
-use crate::domain::{Auction, AuctionId, BidId, Money, PlaceBid, Timestamp};
+use crate::domain::{Auction, AuctionId, BidId, Extension, Money, PlaceBid, Seq, Timestamp};
 use crate::store::{Store, StoreError, StoredAnswer, bid_of};
 
 /// What an awake auction holds in memory.
@@ -31,18 +31,23 @@ pub(super) async fn load(store: &dyn Store, id: AuctionId) -> Result<Option<Live
 
 /// What an accepted bid's receipt needs besides the bid itself.
 pub(super) struct ReceiptTerms {
-    pub(super) auction_id: AuctionId,
-    pub(super) min_increment: Money,
-    pub(super) ends_at: Timestamp,
+    auction_id: AuctionId,
+    min_increment: Money,
+    /// Before any extension.
+    first_ends_at: Timestamp,
+    extension: Option<Extension>,
 }
 
 impl ReceiptTerms {
     pub(super) fn of(auction_id: AuctionId, auction: &Auction) -> Self {
         let terms = auction.terms();
-        Self { auction_id, min_increment: terms.rules.min_increment, ends_at: terms.ends_at }
+        let (min_increment, first_ends_at) = (terms.rules.min_increment, terms.ends_at);
+        Self { auction_id, min_increment, first_ends_at, extension: auction.head().extension }
     }
 
-    pub(super) fn receipt(&self, seq: crate::domain::Seq, at: Timestamp, bid: &PlaceBid) -> Receipt {
+    /// The receipt as it was given when the bid was accepted.
+    pub(super) fn receipt(&self, seq: Seq, at: Timestamp, bid: &PlaceBid) -> Receipt {
+        let extension = self.extension.filter(|extension| extension.at < at);
         Receipt {
             auction_id: self.auction_id,
             bid_id: bid.bid_id,
@@ -50,7 +55,7 @@ impl ReceiptTerms {
             amount: bid.amount,
             at,
             min_next: bid.amount.plus(self.min_increment),
-            ends_at: self.ends_at,
+            ends_at: extension.map_or(self.first_ends_at, |extension| extension.ends_at),
         }
     }
 }

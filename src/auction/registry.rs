@@ -11,7 +11,7 @@ use actix::{Actor, Arbiter, ArbiterHandle};
 use super::actor::{AuctionActor, Shared};
 use super::deadlines::Deadlines;
 use super::handle::{Entry, Gate, Handle};
-use super::mailbox::{Bid, HandOver, Retire, reply};
+use super::mailbox::{Bid, CloseIfDue, HandOver, Retire, reply};
 use super::metrics::Metrics;
 use super::tenure::{Tenure, Term};
 use super::{Answer, BidError};
@@ -20,6 +20,7 @@ use crate::clock::{Clock, Stopwatch};
 use crate::domain::{AuctionId, Epoch, PlaceBid, Timestamp};
 use crate::limits;
 use crate::settings::Ack;
+use crate::store::outage::Outages;
 use crate::store::ownership::ShardId;
 use crate::store::{Store, StoreError, write_behind};
 
@@ -73,26 +74,30 @@ impl Engine {
     pub async fn start(parts: EngineParts) -> Result<Arc<Self>, StoreError> {
         let EngineParts { store, bus, clock, ack, tenure } = parts;
         let tenure = Arc::new(tenure);
-        let (outbox, committer) = write_behind::committer(Arc::clone(&store), Arc::clone(&clock));
+        let outages = Arc::new(Outages::default());
+        let (outbox, committer) = write_behind::committer(Arc::clone(&store), Arc::clone(&clock), Arc::clone(&outages));
+        let deadlines = Arc::new(Deadlines::new(Arc::clone(&tenure), Arc::clone(&clock)));
         let awake = Awake::default();
         let arbiter = Arbiter::new().handle();
         arbiter.spawn(committer.run());
         let shared = Shared {
             store: Arc::clone(&store),
             bus,
-            clock: Arc::clone(&clock),
+            clock,
             outbox,
             ack,
             metrics: Metrics::new(),
             sleepers: Sleepers(Arc::clone(&awake)),
+            deadlines: Arc::clone(&deadlines),
+            outages,
             incarnations: AtomicU64::new(0),
         };
         let engine = Arc::new(Self {
             shared: Arc::new(shared),
-            tenure: Arc::clone(&tenure),
+            tenure,
             awake,
             node_gate: Gate::new(limits::BIDS_IN_FLIGHT_PER_NODE),
-            deadlines: Arc::new(Deadlines::new(tenure, clock)),
+            deadlines,
             arbiter: arbiter.clone(),
             stopping: AtomicBool::new(false),
         });
@@ -100,6 +105,7 @@ impl Engine {
         let watched = Arc::clone(&engine);
         let deadlines = Arc::clone(&engine.deadlines);
         arbiter.spawn_fn(move || {
+            actix::spawn(Arc::clone(&watched).watch_outages());
             actix::spawn(deadlines.watch(store, async move |id| watched.wake(id).await));
         });
         Ok(engine)
@@ -159,6 +165,42 @@ impl Engine {
         match self.find_or_start(id).await {
             Ok(_) | Err(BidError::NotFound) => true,
             Err(_) => self.stopping.load(Ordering::Acquire),
+        }
+    }
+
+    /// Has every auction extended that an outage kept bidders from while it was about to end, for ever.
+    async fn watch_outages(self: Arc<Self>) {
+        while !self.stopping.load(Ordering::Acquire) {
+            let about_to_end = self.shared.clock.now().plus(limits::CLOSING_WINDOW);
+            if self.deadlines.is_any_before(about_to_end) {
+                self.shared.probe().await;
+            }
+            // A failed commit of anyone's shows one as well.
+            let _quiet = actix::clock::timeout(limits::OUTAGE_LOOK.into(), self.shared.outages.begun()).await;
+            if !self.shared.outages.is_open() {
+                continue;
+            }
+            tracing::warn!("the store takes no commits");
+            while self.shared.outages.is_open() && !self.stopping.load(Ordering::Acquire) {
+                actix::clock::sleep(limits::OUTAGE_PROBE.into()).await;
+                self.shared.probe().await;
+            }
+            if let Some(outage) = self.shared.outages.over().pop() {
+                tracing::info!(duration_ms = outage.length().0 / 1_000, "the store takes commits again");
+                for id in self.deadlines.before(outage.until.plus(limits::CLOSING_WINDOW)) {
+                    self.remind(id).await;
+                }
+            }
+        }
+    }
+
+    /// Has the auction look whether it is to be extended. Where that fails it looks when it wakes.
+    async fn remind(&self, id: AuctionId) {
+        if self.tenure.term_of(id).is_some()
+            && let Ok(handle) = self.find_or_start(id).await
+        {
+            #[allow(clippy::disallowed_methods, reason = "bounded: once for each auction and outage")]
+            handle.addr.do_send(CloseIfDue);
         }
     }
 

@@ -13,7 +13,7 @@ pub struct Terms {
     pub start_price: Money,
     /// Bids are accepted from this instant on.
     pub starts_at: Timestamp,
-    /// The closing instant: bids stamped at or after it are too late.
+    /// The closing instant: bids stamped at or after it are too late. An [`Extension`] moves it.
     pub ends_at: Timestamp,
     /// The policy.
     pub rules: Rules,
@@ -41,6 +41,15 @@ pub struct Outcome {
     pub closed_at: Timestamp,
 }
 
+/// The closing instant was moved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Extension {
+    /// The stamp of the event that moved it.
+    pub at: Timestamp,
+    /// The closing instant from then on.
+    pub ends_at: Timestamp,
+}
+
 /// Where an auction stands after its newest event; all that a decision needs besides the terms.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Head {
@@ -52,6 +61,8 @@ pub struct Head {
     pub top: Option<Top>,
     /// How many bids were accepted.
     pub bid_count: i64,
+    /// The newest one; `None` while the closing instant is that of the terms.
+    pub extension: Option<Extension>,
     /// Set once the auction is over.
     pub outcome: Option<Outcome>,
 }
@@ -59,7 +70,22 @@ pub struct Head {
 impl Head {
     /// Before the first event.
     pub const EMPTY: Self =
-        Self { seq: Seq::ZERO, last_at: Timestamp(i64::MIN), top: None, bid_count: 0, outcome: None };
+        Self { seq: Seq::ZERO, last_at: Timestamp(i64::MIN), top: None, bid_count: 0, extension: None, outcome: None };
+
+    /// The closing instant of an auction with these terms that stands here.
+    #[must_use]
+    pub const fn ends_at(&self, terms: &Terms) -> Timestamp {
+        match &self.extension {
+            Some(extension) => extension.ends_at,
+            None => terms.ends_at,
+        }
+    }
+
+    /// The closing instant as it stood after the event stamped `at`; before the newest extension, as the terms have it.
+    #[must_use]
+    pub fn ends_at_when(&self, terms: &Terms, at: Timestamp) -> Timestamp {
+        self.extension.filter(|extension| extension.at <= at).map_or(terms.ends_at, |extension| extension.ends_at)
+    }
 }
 
 /// The state machine of one auction.
@@ -94,10 +120,16 @@ impl Auction {
         self.terms.rules.min_next(self.terms.start_price, self.head.top.as_ref().map(|top| top.amount))
     }
 
+    /// The closing instant as it stands now.
+    #[must_use]
+    pub const fn ends_at(&self) -> Timestamp {
+        self.head.ends_at(&self.terms)
+    }
+
     /// When to call with [`Command::Close`]; `None` once closed.
     #[must_use]
     pub const fn next_deadline(&self) -> Option<Timestamp> {
-        if self.head.outcome.is_some() { None } else { Some(self.terms.ends_at) }
+        if self.head.outcome.is_some() { None } else { Some(self.ends_at()) }
     }
 
     /// Answers `command` as of `now`, which the caller keeps above every earlier stamp. Changes nothing.
@@ -114,6 +146,10 @@ impl Auction {
                 self.check_due(now)?;
                 EventKind::Closed { winner: self.head.top.clone() }
             }
+            Command::Extend { ends_at } => {
+                self.check_later(ends_at)?;
+                EventKind::Extended { ends_at }
+            }
         };
         Ok(Event { seq: self.head.seq.next(), at: now, kind })
     }
@@ -129,8 +165,8 @@ impl Auction {
         if now < self.terms.starts_at {
             return Err(Rejection::NotStarted { starts_at: self.terms.starts_at });
         }
-        if now >= self.terms.ends_at || self.head.outcome.is_some() {
-            return Err(Rejection::Closed { ended_at: self.terms.ends_at });
+        if now >= self.ends_at() || self.head.outcome.is_some() {
+            return Err(Rejection::Closed { ended_at: self.ends_at() });
         }
         let min_next = self.min_next();
         if bid.amount < min_next {
@@ -146,10 +182,22 @@ impl Auction {
 
     fn check_due(&self, now: Timestamp) -> Result<(), Rejection> {
         if self.head.outcome.is_some() {
-            return Err(Rejection::Closed { ended_at: self.terms.ends_at });
+            return Err(Rejection::Closed { ended_at: self.ends_at() });
         }
-        if now < self.terms.ends_at {
-            return Err(Rejection::NotDue { ends_at: self.terms.ends_at });
+        if now < self.ends_at() {
+            return Err(Rejection::NotDue { ends_at: self.ends_at() });
+        }
+        Ok(())
+    }
+
+    /// An auction is over with its closing event and not before: until then it may be extended, also when its closing
+    /// instant is past, and only to a later one (the house's own rule: time that bidders were promised is never taken).
+    fn check_later(&self, ends_at: Timestamp) -> Result<(), Rejection> {
+        if self.head.outcome.is_some() {
+            return Err(Rejection::Closed { ended_at: self.ends_at() });
+        }
+        if ends_at <= self.ends_at() {
+            return Err(Rejection::NotDue { ends_at: self.ends_at() });
         }
         Ok(())
     }
@@ -163,6 +211,9 @@ impl Auction {
                 self.head.bid_count = self.head.bid_count.saturating_add(1);
                 self.head.top =
                     Some(Top { seq: event.seq, bidder: bid.bidder.clone(), amount: bid.amount, at: event.at });
+            }
+            EventKind::Extended { ends_at } => {
+                self.head.extension = Some(Extension { at: event.at, ends_at: *ends_at });
             }
             EventKind::Closed { winner } => {
                 self.head.outcome = Some(Outcome { winner: winner.clone(), closed_at: event.at });

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{BidId, Bidder, Money};
+use super::{BidId, Bidder, Money, Timestamp};
 
 /// Something asked of an auction; [`super::Auction::decide`] answers it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -11,6 +11,11 @@ pub enum Command {
     Bid(PlaceBid),
     /// The closing instant has come.
     Close,
+    /// Bidders lost time that they were promised: the closing instant is to be this later one.
+    Extend {
+        /// The new closing instant.
+        ends_at: Timestamp,
+    },
 }
 
 /// One bid as its bidder sent it.

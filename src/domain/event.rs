@@ -18,6 +18,11 @@ pub struct Event {
 pub enum EventKind {
     /// A bid was accepted and is the new top.
     Bid(PlaceBid),
+    /// The closing instant was moved.
+    Extended {
+        /// From now on; later than the one before.
+        ends_at: Timestamp,
+    },
     /// The auction is over. The top bid, if there was one, has won.
     Closed {
         /// The winning bid; `None` when nobody bid.

@@ -18,7 +18,7 @@ mod time;
 #[cfg(test)]
 mod twin_tests;
 
-pub use auction::{Auction, Head, Outcome, Terms, Top};
+pub use auction::{Auction, Extension, Head, Outcome, Terms, Top};
 pub use command::{Command, PlaceBid};
 pub use event::{Event, EventKind};
 pub use ids::{AuctionId, BidId, Bidder, Epoch, Seq, UserId};

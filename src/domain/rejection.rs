@@ -31,7 +31,8 @@ pub enum Rejection {
         /// The bidder's own leading bid.
         top: Top,
     },
-    /// A close was asked for before the closing instant. Never told to a bidder.
+    /// The closing instant stands: a close was asked for before it, or a new one that is not later. Never told to a
+    /// bidder.
     NotDue {
         /// The closing instant.
         ends_at: Timestamp,

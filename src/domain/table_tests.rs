@@ -4,7 +4,8 @@
 //! auction start=100 opens=10s ends=60s increment=1 raise=no      the terms; sam sells
 //! @55s bob 110 accepted seq=1 ends=60s                            a bid and what becomes of it
 //! @56s ann 110 too_low min=111 top=bob:110
-//! @60s close over seq=2 winner=bob:110                            the closing
+//! @57s extend 80s extended seq=2 ends=80s                         the closing instant is moved
+//! @80s close over seq=3 winner=bob:110                            the closing
 //! ```
 //!
 //! The facts behind the answer's name may be left out, but none may be wrong. `#` starts a comment.
@@ -32,6 +33,7 @@ fn check(table: &str) {
         let at = instant(words[0].strip_prefix('@').expect("a line starts with @"));
         let (command, expected) = match words[1] {
             "close" => (Command::Close, &words[2..]),
+            "extend" => (Command::Extend { ends_at: instant(words[2]) }, &words[3..]),
             name => (Command::Bid(bid(number, name, words[2])), &words[3..]),
         };
         let before = auction.clone();
@@ -96,7 +98,8 @@ fn leader(top: Option<&Top>) -> String {
 fn told(auction: &Auction, decided: &Result<Event, Rejection>) -> String {
     match decided {
         Ok(event) => match &event.kind {
-            EventKind::Bid(_) => format!("accepted seq={} ends={}", event.seq, shown(auction.terms().ends_at)),
+            EventKind::Bid(_) => format!("accepted seq={} ends={}", event.seq, shown(auction.ends_at())),
+            EventKind::Extended { ends_at } => format!("extended seq={} ends={}", event.seq, shown(*ends_at)),
             EventKind::Closed { winner } => format!("over seq={} winner={}", event.seq, leader(winner.as_ref())),
         },
         Err(Rejection::OwnAuction) => "own_auction".to_owned(),
@@ -214,6 +217,45 @@ fn an_auction_closes_once_and_not_before_its_time() {
         "auction start=100 opens=10s ends=60s increment=1 raise=no
          @70s close over seq=1 winner=none      # late, and nobody came
          @71s close closed ended=60s",
+    );
+}
+
+#[test]
+fn an_open_auction_may_only_be_extended_to_a_later_end() {
+    check(
+        "auction start=100 opens=10s ends=60s increment=1 raise=no
+         @55s        ann 110    accepted seq=1 ends=60s
+         @56s        extend 60s not_due ends=60s       # no later than it is
+         @56s        extend 59s not_due ends=60s
+         @57s        extend 80s extended seq=2 ends=80s
+         @58s        extend 70s not_due ends=80s
+         @60s        close      not_due ends=80s
+         @79.999999s bob 120    accepted seq=3 ends=80s
+         @80s        ann 130    closed ended=80s
+         @81s        close      over seq=4 winner=bob:120
+         @82s        extend 99s closed ended=80s",
+    );
+}
+
+#[test]
+fn an_auction_whose_time_is_up_may_be_extended_until_it_is_closed() {
+    check(
+        "auction start=100 opens=10s ends=60s increment=1 raise=no
+         @60s ann 110    closed ended=60s
+         @61s extend 70s extended seq=1 ends=70s
+         @62s ann 110    accepted seq=2 ends=70s
+         @70s extend 75s extended seq=3 ends=75s
+         @75s close      over seq=4 winner=ann:110",
+    );
+}
+
+#[test]
+fn an_auction_that_has_not_opened_may_be_extended() {
+    check(
+        "auction start=100 opens=10s ends=60s increment=1 raise=no
+         @5s  extend 70s extended seq=1 ends=70s
+         @5s  ann 110    not_started opens=10s
+         @69s ann 110    accepted seq=2 ends=70s",
     );
 }
 

@@ -24,8 +24,16 @@ impl Twin {
             EventKind::Bid(bid) => {
                 Some(Top { seq: event.seq, bidder: bid.bidder.clone(), amount: bid.amount, at: event.at })
             }
-            EventKind::Closed { .. } => None,
+            EventKind::Extended { .. } | EventKind::Closed { .. } => None,
         })
+    }
+
+    fn ends_at(&self) -> Timestamp {
+        let moved = self.events.iter().filter_map(|event| match event.kind {
+            EventKind::Extended { ends_at } => Some(ends_at),
+            EventKind::Bid(_) | EventKind::Closed { .. } => None,
+        });
+        moved.max().unwrap_or(self.terms.ends_at)
     }
 
     fn highest(&self) -> Option<Top> {
@@ -43,7 +51,7 @@ impl Twin {
 
     /// Every reason against a bid, in the order in which they are told.
     fn reasons(&self, bid: &PlaceBid, now: i64) -> Vec<Rejection> {
-        let (opens, ends) = (self.terms.starts_at, self.terms.ends_at);
+        let (opens, ends) = (self.terms.starts_at, self.ends_at());
         let leads = self.highest().filter(|top| top.bidder.id == bid.bidder.id);
         let mut reasons = Vec::new();
         if bid.bidder.id == self.terms.seller {
@@ -66,10 +74,16 @@ impl Twin {
     }
 
     fn answer(&mut self, command: &Command, now: i64) -> Result<Event, Rejection> {
-        let ends_at = self.terms.ends_at;
+        let ends_at = self.ends_at();
         let (reasons, kind) = match command {
             Command::Bid(bid) => (self.reasons(bid, now), EventKind::Bid(bid.clone())),
-            Command::Close if self.is_closed() => (vec![Rejection::Closed { ended_at: ends_at }], closed(None)),
+            Command::Close | Command::Extend { .. } if self.is_closed() => {
+                (vec![Rejection::Closed { ended_at: ends_at }], closed(None))
+            }
+            Command::Extend { ends_at: later } => {
+                let stands = (*later <= ends_at).then_some(Rejection::NotDue { ends_at });
+                (stands.into_iter().collect(), EventKind::Extended { ends_at: *later })
+            }
             Command::Close if now < ends_at.0 => (vec![Rejection::NotDue { ends_at }], closed(None)),
             Command::Close => (Vec::new(), closed(self.highest())),
         };
@@ -98,6 +112,10 @@ struct Step {
 #[derive(Debug, Clone)]
 enum What {
     Close,
+    /// To so long after the first closing instant.
+    Extend {
+        by: i64,
+    },
     /// Person 0 sells. The amount is this much above what would just be enough.
     Near {
         person: i64,
@@ -112,6 +130,7 @@ enum What {
 fn what() -> impl Strategy<Value = What> {
     prop_oneof![
         1 => Just(What::Close),
+        1 => (-50..500_i64).prop_map(|by| What::Extend { by }),
         12 => (0..4_i64, -3..4_i64).prop_map(|(person, above)| What::Near { person, above }),
         4 => (0..4_i64, 0..2_000_i64).prop_map(|(person, amount)| What::Any { person, amount }),
     ]
@@ -135,6 +154,7 @@ fn terms() -> impl Strategy<Value = Terms> {
 fn command(what: &What, enough: i64, number: usize) -> Command {
     let (person, amount) = match *what {
         What::Close => return Command::Close,
+        What::Extend { by } => return Command::Extend { ends_at: Timestamp(ENDS + by) },
         What::Near { person, above } => (person, enough + above),
         What::Any { person, amount } => (person, amount),
     };
@@ -170,6 +190,7 @@ proptest! {
             if let Ok(event) = &decided {
                 auction.apply(event);
             }
+            prop_assert_eq!(auction.ends_at(), twin.ends_at());
             prop_assert_eq!(auction.min_next().minor(), twin.enough());
             prop_assert_eq!(auction.head().top.clone(), twin.highest());
             prop_assert_eq!(auction.head().bid_count, i64::try_from(twin.bids().count()).unwrap());
@@ -212,7 +233,8 @@ proptest! {
             prop_assert_eq!(event.seq, auction.head().seq.next());
             prop_assert!(event.at > auction.head().last_at);
             if let EventKind::Bid(bid) = &event.kind {
-                prop_assert!(bid.amount > highest && (OPENS..ENDS).contains(&event.at.0));
+                let open = OPENS..auction.ends_at().0;
+                prop_assert!(bid.amount > highest && open.contains(&event.at.0));
                 highest = bid.amount;
             }
             auction.apply(&event);

@@ -128,7 +128,7 @@ async fn page(door: &Door, query: ListQuery) -> Result<AuctionsPage, HttpError> 
     let last = shown.last().filter(|_| found.len() > shown.len());
     Ok(AuctionsPage {
         items: shown.iter().map(|auction| AuctionView::new(auction, query.now)).collect(),
-        next_cursor: last.map(|last| cursor::to_text((last.terms.ends_at, last.id))),
+        next_cursor: last.map(|last| cursor::to_text((last.ends_at(), last.id))),
     })
 }
 

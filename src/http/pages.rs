@@ -48,7 +48,7 @@ async fn index_page(visit: &Visit) -> Result<IndexPage, Fault> {
     let mut running = store.list_auctions(open).await?;
     let more = running.len() > CARDS as usize;
     running.truncate(CARDS as usize);
-    let next = running.last().filter(|_| more).map(|last| cursor::to_text((last.terms.ends_at, last.id)));
+    let next = running.last().filter(|_| more).map(|last| cursor::to_text((last.ends_at(), last.id)));
     let (upcoming, ended) = if after.is_none() { beside(store, now).await? } else { (Vec::new(), Vec::new()) };
     let cards = |auctions: &[StoredAuction]| auctions.iter().map(|one| Card::new(one, &visit.frame)).collect();
     Ok(IndexPage {
@@ -68,7 +68,7 @@ async fn beside(store: &dyn Store, now: Timestamp) -> Result<(Vec<StoredAuction>
     let mut upcoming = store.list_auctions(soon).await?;
     upcoming.sort_by_key(|auction| auction.terms.starts_at);
     let mut ended = store.just_ended(now, BESIDE).await?;
-    ended.retain(|auction| now.since(auction.terms.ends_at) <= ENDED_SHOWN);
+    ended.retain(|auction| now.since(auction.ends_at()) <= ENDED_SHOWN);
     Ok((upcoming, ended))
 }
 

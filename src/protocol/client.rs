@@ -56,7 +56,7 @@ impl State {
     /// whether or not its closing event is written yet.
     #[must_use]
     pub fn of(auction: &StoredAuction, now: Timestamp) -> Self {
-        if auction.head.outcome.is_some() || now >= auction.terms.ends_at {
+        if auction.head.outcome.is_some() || now >= auction.ends_at() {
             Self::Closed
         } else if now < auction.terms.starts_at {
             Self::Scheduled
@@ -120,7 +120,7 @@ impl AuctionView {
             min_next: min_next(auction).minor(),
             bid_count: head.bid_count,
             starts_at: rfc3339(terms.starts_at),
-            ends_at: rfc3339(terms.ends_at),
+            ends_at: rfc3339(auction.ends_at()),
             state: State::of(auction, now),
             winner: winner.map(|top| UserRef::from(&top.bidder)),
             seq: head.seq.0,
@@ -264,6 +264,13 @@ pub enum LiveEvent {
         min_next: i64,
         ends_at: String,
     },
+    /// An outage took time from the bidders: the closing instant is a later one.
+    Extended {
+        auction_id: String,
+        seq: i64,
+        at: String,
+        ends_at: String,
+    },
     Closed {
         auction_id: String,
         seq: i64,
@@ -290,6 +297,7 @@ impl From<&Publication> for LiveEvent {
                 min_next: publication.min_next.minor(),
                 ends_at: rfc3339(publication.ends_at),
             },
+            EventKind::Extended { ends_at } => Self::Extended { auction_id, seq, at, ends_at: rfc3339(*ends_at) },
             EventKind::Closed { winner } => Self::Closed {
                 auction_id,
                 seq,

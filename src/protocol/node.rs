@@ -26,6 +26,7 @@ const BID: u8 = 1;
 const CLOSED: u8 = 2;
 const TICK: u8 = 3;
 const SIGN_OUT: u8 = 4;
+const EXTENDED: u8 = 5;
 
 /// Which process says something.
 #[derive(Debug, Clone, PartialEq, Eq)]

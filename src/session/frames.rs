@@ -105,6 +105,7 @@ fn json(words: &impl Serialize) -> String {
 pub(super) fn event(publication: &Publication) -> Frame {
     let name = match publication.event.kind {
         EventKind::Bid(_) => "bid",
+        EventKind::Extended { .. } => "extended",
         EventKind::Closed { .. } => "closed",
     };
     let id = EventId { auction_id: publication.auction_id, epoch: publication.epoch, seq: publication.event.seq };

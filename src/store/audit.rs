@@ -85,7 +85,7 @@ async fn audit_auction(store: &dyn Store, auction: &StoredAuction, report: &mut 
     {
         report.fault("I5", auction.id, &format!("the head counts {counted} rejections, {stored} are stored"));
     }
-    rejections::audit(store, auction, report).await
+    rejections::audit(store, (auction, &replayed.extensions), report).await
 }
 
 /// Replays up to the stored head; also says whether events stand beyond it.

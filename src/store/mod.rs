@@ -6,6 +6,7 @@
 //! [`StoreError::Unavailable`] left no trace.
 
 pub mod audit;
+pub mod outage;
 pub mod ownership;
 pub mod postgres;
 pub mod sqlite;
@@ -50,6 +51,14 @@ pub struct StoredAuction {
     pub epoch: Epoch,
 }
 
+impl StoredAuction {
+    /// The closing instant as it stands.
+    #[must_use]
+    pub fn ends_at(&self) -> Timestamp {
+        self.head.ends_at(&self.terms)
+    }
+}
+
 /// An auction to be created.
 #[derive(Debug, Clone)]
 pub struct NewAuction {
@@ -92,7 +101,8 @@ pub struct AuctionBatch {
     /// The head that the first event follows: written only if the stored head's seq equals it. Without
     /// events neither this nor `head` means anything.
     pub prev_seq: Seq,
-    /// In seq order, contiguous from `prev_seq.next()`. May be empty when there are only rejections.
+    /// In seq order, contiguous from `prev_seq.next()`, an [`EventKind::Extended`] only as the first. May be empty when
+    /// there are only rejections.
     pub events: Vec<Arc<Event>>,
     /// The head after the last event.
     pub head: Head,
@@ -121,7 +131,8 @@ pub trait Ledger: Send + Sync {
     /// Commits all `batches`, each whole or not at all: in one transaction, unless one is [`Written::Damaged`].
     ///
     /// Events, the auction's head, rejections and, with an [`EventKind::Closed`], the settlement
-    /// (winner, price, seller) are one unit. Returns one [`Written`] for each batch, in order.
+    /// (winner, price, seller) are one unit; an [`EventKind::Extended`] moves the auction's place in every order by
+    /// closing instant. Returns one [`Written`] for each batch, in order.
     /// A rejection whose `bid_id` is remembered already is skipped: the first answer stands.
     async fn commit(&self, batches: Vec<AuctionBatch>) -> Result<Vec<Written>, StoreError>;
 
@@ -341,6 +352,8 @@ pub trait Images: Send + Sync {
 pub trait Store: Ledger + Catalog + Accounts + Images {
     /// Shows, cheaply, that the store reads and takes work.
     async fn ping(&self) -> Result<(), StoreError>;
+    /// Writes something of no consequence to stable storage: shows that commits are taken.
+    async fn probe(&self) -> Result<(), StoreError>;
     /// Stops taking work, finishes what was taken, closes files.
     async fn close(&self);
 }
@@ -350,6 +363,11 @@ pub trait Store: Ledger + Catalog + Accounts + Images {
 pub fn bid_of(event: &Event) -> Option<&PlaceBid> {
     match &event.kind {
         EventKind::Bid(bid) => Some(bid),
-        EventKind::Closed { .. } => None,
+        EventKind::Extended { .. } | EventKind::Closed { .. } => None,
     }
+}
+
+/// Whether the only event of `batch` that moves the closing instant, if there is one, is the first.
+fn extends_first(batch: &AuctionBatch) -> bool {
+    batch.events.iter().skip(1).all(|event| !matches!(event.kind, EventKind::Extended { .. }))
 }

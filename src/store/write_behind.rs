@@ -2,7 +2,8 @@
 //!
 //! One batch is in flight; while it is written the next one gathers, so batches grow with the load by
 //! themselves and nothing waits for a timer. A batch that failed is never retried here: its auctions
-//! read their state back from the store and start anew from what is really there.
+//! read their state back from the store and start anew from what is really there. Commits that fail or take long are
+//! an outage, which is written down.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -11,9 +12,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};
 use tokio::sync::mpsc;
 
+use super::outage::Outages;
 use super::{AuctionBatch, RejectedBid, Store, StoreError, Written};
 use crate::clock::{Clock, Stopwatch};
-use crate::domain::{AuctionId, Epoch, Event, Head, Seq, Timestamp};
+use crate::domain::{AuctionId, Epoch, Event, EventKind, Head, Seq, Timestamp};
 use crate::limits;
 
 /// Where the fate of an auction's entries is reported.
@@ -88,11 +90,11 @@ impl Place<'_> {
 
 /// Makes the queue: its sending side and the committer that empties it.
 #[must_use]
-pub fn committer(store: Arc<dyn Store>, clock: Arc<Clock>) -> (Outbox, Committer) {
+pub fn committer(store: Arc<dyn Store>, clock: Arc<Clock>, outages: Arc<Outages>) -> (Outbox, Committer) {
     let (sender, entries) = mpsc::channel(limits::OUTBOX_MAX);
     let undone = Arc::new(AtomicUsize::new(0));
-    let committer =
-        Committer { store, clock, entries, undone: Arc::clone(&undone), void: HashMap::new(), metrics: Metrics::new() };
+    let (void, metrics) = (HashMap::new(), Metrics::new());
+    let committer = Committer { store, clock, outages, entries, undone: Arc::clone(&undone), void, metrics };
     (Outbox { sender, undone }, committer)
 }
 
@@ -100,6 +102,7 @@ pub fn committer(store: Arc<dyn Store>, clock: Arc<Clock>) -> (Outbox, Committer
 pub struct Committer {
     store: Arc<dyn Store>,
     clock: Arc<Clock>,
+    outages: Arc<Outages>,
     entries: mpsc::Receiver<Entry>,
     undone: Arc<AtomicUsize>,
     /// The newest incarnation of an auction whose entries are void because one before them was not written.
@@ -155,13 +158,35 @@ impl Committer {
         let groups = group(batch.drain(..));
         let (waiting, batches): (Vec<Waiting>, Vec<AuctionBatch>) = groups.into_iter().unzip();
         let stopwatch = Stopwatch::start();
-        let outcome = self.store.commit(batches).await;
+        let outcome = self.commit_or_notice(batches).await;
         self.metrics.commit_seconds.record(stopwatch.elapsed());
         self.report(waiting, outcome);
         if self.entries.is_empty() {
             self.metrics.queue_depth.set(0.0);
             self.metrics.oldest_age.set(0.0);
         }
+    }
+
+    /// Commits. From its start on there is an outage as soon as it has failed or takes too long.
+    async fn commit_or_notice(&self, batches: Vec<AuctionBatch>) -> Result<Vec<Written>, StoreError> {
+        if batches.is_empty() {
+            return Ok(Vec::new());
+        }
+        let began = self.clock.now();
+        let mut commit = self.store.commit(batches);
+        let in_time = tokio::time::timeout(limits::OUTAGE_MIN.into(), &mut commit).await;
+        if in_time.is_err() {
+            self.outages.begin(began);
+        }
+        let outcome = match in_time {
+            Ok(outcome) => outcome,
+            Err(_) => commit.await,
+        };
+        match &outcome {
+            Ok(_) => self.outages.end(self.clock.now()),
+            Err(_) => self.outages.begin(began),
+        }
+        outcome
     }
 
     fn report(&mut self, waiting: Vec<Waiting>, outcome: Result<Vec<Written>, StoreError>) {
@@ -234,12 +259,15 @@ impl Waiting {
     }
 }
 
-/// Sorts entries into one batch for each auction and incarnation, keeping their order.
+/// Sorts entries into one batch for each auction and incarnation, keeping their order. An extension starts another.
 fn group(entries: impl Iterator<Item = Entry>) -> Vec<(Waiting, AuctionBatch)> {
     let mut groups: Vec<(Waiting, AuctionBatch)> = Vec::new();
     let mut places: HashMap<(AuctionId, u64), usize> = HashMap::new();
     for entry in entries {
         let key = (entry.auction_id, entry.incarnation);
+        if matches!(&entry.content, Content::Event(event, _) if matches!(event.kind, EventKind::Extended { .. })) {
+            places.remove(&key);
+        }
         let place = *places.entry(key).or_insert_with(|| {
             groups.push(new_group(&entry));
             groups.len() - 1
@@ -320,7 +348,8 @@ mod tests {
                     INSERT INTO heads (auction_id, seq, epoch, last_us, bid_count, rejections) VALUES (1, 0, 0, 0, 0, 0)";
         rusqlite::Connection::open(&path).unwrap().execute_batch(seed).unwrap();
         let epoch = store.take_over().await.unwrap();
-        let (_outbox, mut committer) = committer(Arc::clone(&store) as Arc<dyn Store>, Arc::new(Clock::system()));
+        let (_outbox, mut committer) =
+            committer(Arc::clone(&store) as Arc<dyn Store>, Arc::new(Clock::system()), Arc::default());
         committer.commit(&mut vec![refusal(Epoch(epoch.0 - 1), 1)]).await;
         assert_eq!(committer.void, HashMap::from([(AuctionId(1), 1)]));
         // Decided before the failure was known: not written, and still remembered.

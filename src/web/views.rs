@@ -83,7 +83,7 @@ mod tests {
             seller_nick: Arc::from(EVIL),
             created_at: NOW,
             terms,
-            head: Head { seq: Seq(1), last_at: NOW, top: Some(top), bid_count: 1, outcome: None },
+            head: Head { seq: Seq(1), last_at: NOW, top: Some(top), bid_count: 1, extension: None, outcome: None },
             epoch: Epoch(1),
         }
     }

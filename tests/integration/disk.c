@@ -1,7 +1,7 @@
 /* Stands between the server and its disk, for tests/integration/disk.rs: loaded before libc.
  *
- * While the file named by SYNC_FAILS is there, syncing the database fails. While the one named by READS_HANG is there,
- * reading the database waits. */
+ * While the file named by SYNC_FAILS is there, syncing the database fails. While the one named by DISK_FULL is there,
+ * writing to the database finds no space. While the one named by READS_HANG is there, reading the database waits. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -41,6 +41,17 @@ static void wait_while_reads_hang(int fd) {
     }
 SYNC(fsync)
 SYNC(fdatasync)
+
+#define PWRITE(name)                                                                                                   \
+    ssize_t name(int fd, const void *from, size_t count, off_t offset) {                                               \
+        if (is_there("DISK_FULL") && is_database(fd)) {                                                                \
+            errno = ENOSPC;                                                                                            \
+            return -1;                                                                                                 \
+        }                                                                                                              \
+        return NEXT(ssize_t(*)(int, const void *, size_t, off_t), #name)(fd, from, count, offset);                     \
+    }
+PWRITE(pwrite)
+PWRITE(pwrite64)
 
 #define PREAD(name)                                                                                                    \
     ssize_t name(int fd, void *into, size_t count, off_t offset) {                                                     \

@@ -9,12 +9,12 @@ use tempfile::TempDir;
 use crate::harness::{PASSWORD, Server, soon, uuid};
 
 /// The library, and the files whose presence makes the disk bad.
-struct Disk {
+pub(crate) struct Disk {
     folder: TempDir,
 }
 
 impl Disk {
-    async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         let folder = TempDir::new().unwrap();
         let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/integration/disk.c");
         let mut compiler = tokio::process::Command::new("cc");
@@ -27,16 +27,17 @@ impl Disk {
         self.folder.path().join(name)
     }
 
-    async fn server(&self) -> Server {
-        let variables = [("LD_PRELOAD", "disk.so"), ("SYNC_FAILS", "sync"), ("READS_HANG", "reads")];
+    pub(crate) async fn server(&self) -> Server {
+        let variables =
+            [("LD_PRELOAD", "disk.so"), ("SYNC_FAILS", "sync"), ("DISK_FULL", "full"), ("READS_HANG", "reads")];
         Server::with_variables(variables.map(|(name, file)| (name, self.path(file).display().to_string()))).await
     }
 
-    fn break_down(&self, what: &str) {
+    pub(crate) fn break_down(&self, what: &str) {
         std::fs::write(self.path(what), "").unwrap();
     }
 
-    fn mend(&self, what: &str) {
+    pub(crate) fn mend(&self, what: &str) {
         std::fs::remove_file(self.path(what)).unwrap();
     }
 }

@@ -22,6 +22,7 @@ mod fuzz;
 mod harness;
 mod hosting;
 mod kill;
+mod outage;
 mod ownership;
 mod postgres;
 mod race;

@@ -7,7 +7,8 @@ use super::problems;
 
 /// Follows one auction by server-sent events.
 ///
-/// Event names: `hello`, `snapshot`, `bid`, `extended`, `closed`, `tick`. Every event of the auction has
+/// Event names: `hello`, `snapshot`, `bid`, `extended`, `closed`, `tick`. `extended {auction_id, seq, at, ends_at}`: the
+/// server could not take bids for a while, so the auction ends later. Every event of the auction has
 /// the id `<auction>-<epoch>-<seq>`; `Last-Event-ID` or `after_seq` replays what was missed, completely
 /// or not at all: `hello` says `recovered` true or false, and after false a `snapshot` follows.
 #[utoipa::path(get, path = "/api/v1/auctions/{id}/events", tag = "streams",
@@ -32,7 +33,7 @@ pub(super) fn events() {}
 ///
 /// From the client: `subscribe {auction_id, after_seq?}`, `unsubscribe {auction_id}`,
 /// `bid {auction_id, bid_id, amount, message?}`, `ping {t}`. From the server: `hello`, `snapshot`, `bid`,
-/// `extended`, `closed`, `receipt`, `tick`, `pong`, `error`.
+/// `extended {auction_id, seq, at, ends_at}`, `closed`, `receipt`, `tick`, `pong`, `error`.
 #[utoipa::path(get, path = "/api/v1/ws", tag = "streams",
     responses((status = 101, description = "The connection is now a WebSocket"),
         problems::UpgradeRequired, problems::Unauthenticated, problems::ForbiddenOrigin),

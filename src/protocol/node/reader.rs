@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{BID, CLOSED, Origin, SIGN_OUT, TICK, Unreadable, VERSION, Word};
+use super::{BID, CLOSED, EXTENDED, Origin, SIGN_OUT, TICK, Unreadable, VERSION, Word};
 use crate::bus::Publication;
 use crate::domain::{AuctionId, BidId, Bidder, Epoch, Event, EventKind, Money, PlaceBid, Seq, Timestamp, Top, UserId};
 
@@ -42,7 +42,7 @@ impl Iterator for Words<'_> {
                 }
             };
             match kind {
-                BID | CLOSED => return Some(event(kind, body)),
+                BID | EXTENDED | CLOSED => return Some(event(kind, body)),
                 TICK => return Some(tick(body)),
                 SIGN_OUT => return Some(sign_out(body)),
                 _ => {}
@@ -68,15 +68,15 @@ fn event(kind: u8, mut body: Rest<'_>) -> Result<Word, Unreadable> {
         return Err(Unreadable::Value);
     }
     let (min_next, ends_at) = (body.beyond()?, Timestamp(body.number()?));
-    let kind = if kind == BID {
-        EventKind::Bid(PlaceBid {
+    let kind = match kind {
+        BID => EventKind::Bid(PlaceBid {
             bid_id: BidId(u128::from_le_bytes(body.array()?)),
             bidder: body.bidder()?,
             amount: body.money()?,
             message: body.option(|body| Ok(Arc::from(body.text()?)))?,
-        })
-    } else {
-        EventKind::Closed { winner: body.option(Rest::top)? }
+        }),
+        EXTENDED => EventKind::Extended { ends_at: Timestamp(body.number()?) },
+        _ => EventKind::Closed { winner: body.option(Rest::top)? },
     };
     Ok(Word::Event(Publication { auction_id, epoch, event: Arc::new(Event { seq, at, kind }), min_next, ends_at }))
 }

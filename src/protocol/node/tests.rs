@@ -28,7 +28,8 @@ fn kind() -> impl Strategy<Value = EventKind> {
     });
     let top = (any::<i64>(), bidder(), amount(), any::<i64>());
     let top = top.prop_map(|(seq, bidder, amount, at)| Top { seq: Seq(seq), bidder, amount, at: Timestamp(at) });
-    prop_oneof![bid, proptest::option::of(top).prop_map(|winner| EventKind::Closed { winner })]
+    let extended = any::<i64>().prop_map(|at| EventKind::Extended { ends_at: Timestamp(at) });
+    prop_oneof![bid, extended, proptest::option::of(top).prop_map(|winner| EventKind::Closed { winner })]
 }
 
 fn word() -> impl Strategy<Value = Word> {

@@ -1,6 +1,6 @@
 //! Writes a message, word by word. What it writes, `reader` reads.
 
-use super::{BID, CLOSED, Origin, SIGN_OUT, TICK, VERSION};
+use super::{BID, CLOSED, EXTENDED, Origin, SIGN_OUT, TICK, VERSION};
 use crate::bus::Publication;
 use crate::domain::{Bidder, EventKind, Timestamp, Top};
 
@@ -36,6 +36,7 @@ impl Message {
     pub fn event(&mut self, publication: &Publication) {
         let kind = match &publication.event.kind {
             EventKind::Bid(_) => BID,
+            EventKind::Extended { .. } => EXTENDED,
             EventKind::Closed { .. } => CLOSED,
         };
         self.word(kind, |body| {
@@ -53,6 +54,7 @@ impl Message {
                     body.number(bid.amount.minor());
                     body.option(bid.message.as_ref(), |body, message| body.text(message));
                 }
+                EventKind::Extended { ends_at } => body.number(ends_at.0),
                 EventKind::Closed { winner } => body.option(winner.as_ref(), Self::top),
             }
         });

@@ -2,11 +2,16 @@
 //! the leading bid in the answer must be one that was accepted.
 
 use super::Report;
-use crate::domain::{Auction, EventKind, Head, Outcome, Rejection, Seq, Top};
+use crate::domain::{Auction, EventKind, Extension, Head, Outcome, Rejection, Seq, Top};
 use crate::limits;
 use crate::store::{RejectedBid, Store, StoreError, StoredAuction};
 
-pub(super) async fn audit(store: &dyn Store, auction: &StoredAuction, report: &mut Report) -> Result<(), StoreError> {
+/// `extensions` are all of the auction's, in seq order.
+pub(super) async fn audit(
+    store: &dyn Store,
+    (auction, extensions): (&StoredAuction, &[Extension]),
+    report: &mut Report,
+) -> Result<(), StoreError> {
     let mut after = None;
     // Neighbouring rejections mostly name the same leading bid.
     let mut known: Option<Top> = None;
@@ -15,8 +20,12 @@ pub(super) async fn audit(store: &dyn Store, auction: &StoredAuction, report: &m
         let Some((last, _)) = page.last() else { return Ok(()) };
         after = Some(*last);
         for (_, rejected) in &page {
-            if let Some(what) = contradiction(auction, rejected) {
-                report.fault("I5", auction.id, &what);
+            let extension = extensions.iter().rfind(|extension| extension.at < rejected.at);
+            if let Some(what) = contradiction(auction, extension.copied(), rejected) {
+                // Extended behind the auditor's back: the end in force is not known here.
+                if super::newest(store, auction).await?.head.extension == auction.head.extension {
+                    report.fault("I5", auction.id, &what);
+                }
                 continue;
             }
             let Some(top) = top(rejected) else { continue };
@@ -41,10 +50,11 @@ fn top(rejected: &RejectedBid) -> Option<&Top> {
     }
 }
 
-/// What the core says against a rejection, if anything.
-fn contradiction(auction: &StoredAuction, rejected: &RejectedBid) -> Option<String> {
+/// What the core says against a rejection, if anything. `extension` is the one in force when it was given.
+fn contradiction(auction: &StoredAuction, extension: Option<Extension>, rejected: &RejectedBid) -> Option<String> {
     let RejectedBid { bid, rejection, at } = rejected;
-    let told = Head { top: top(rejected).cloned(), outcome: told_outcome(auction, rejection), ..Head::EMPTY };
+    let (top, outcome) = (top(rejected).cloned(), told_outcome(auction, rejection));
+    let told = Head { top, extension, outcome, ..Head::EMPTY };
     let again = Auction::new(auction.terms.clone(), told).admit(bid, *at);
     let said = match again {
         Err(again) if again == *rejection => return None,
@@ -66,6 +76,6 @@ async fn accepted(store: &dyn Store, auction: &StoredAuction, seq: Seq) -> Resul
     let event = found.first().map(|stored| stored.event.as_ref()).filter(|event| event.seq == seq);
     Ok(event.and_then(|event| match &event.kind {
         EventKind::Bid(bid) => Some(Top { seq, bidder: bid.bidder.clone(), amount: bid.amount, at: event.at }),
-        EventKind::Closed { .. } => None,
+        EventKind::Extended { .. } | EventKind::Closed { .. } => None,
     }))
 }

@@ -1,7 +1,7 @@
 //! One auction's events through the core, one after the other.
 
 use super::Report;
-use crate::domain::{Auction, AuctionId, Command, Epoch, Event, EventKind, Head, Seq};
+use crate::domain::{Auction, AuctionId, Command, Epoch, Event, EventKind, Extension, Head, Seq};
 use crate::store::{Settlement, StoredAuction, StoredEvent};
 
 /// The auction as its events make it.
@@ -11,12 +11,14 @@ pub(super) struct Replay {
     epoch: Epoch,
     /// An event is missing: from there on the state is not what the owner saw.
     broken: bool,
+    /// In seq order.
+    pub(super) extensions: Vec<Extension>,
 }
 
 impl Replay {
     pub(super) fn new(stored: &StoredAuction) -> Self {
         let auction = Auction::new(stored.terms.clone(), Head::EMPTY);
-        Self { id: stored.id, auction, epoch: Epoch(0), broken: false }
+        Self { id: stored.id, auction, epoch: Epoch(0), broken: false, extensions: Vec::new() }
     }
 
     /// Checks the next event against the state so far, then folds it in.
@@ -36,7 +38,7 @@ impl Replay {
             let last = head.last_at.0;
             report.fault("I3", self.id, &format!("event {seq} is stamped {}, not after {last}", at.0));
         }
-        let ends_at = self.auction.terms().ends_at;
+        let ends_at = self.auction.ends_at();
         let late = matches!(kind, EventKind::Bid(_)) && *at >= ends_at;
         if late {
             let what = format!("the bid of event {seq} is stamped {}, the auction ends at {}", at.0, ends_at.0);
@@ -47,12 +49,16 @@ impl Replay {
         }
         self.epoch = *epoch;
         self.auction.apply(event);
+        if matches!(kind, EventKind::Extended { .. }) {
+            self.extensions.extend(self.auction.head().extension);
+        }
     }
 
     /// The core, asked again, must give the very event that is stored.
     fn decide_again(&self, event: &Event, report: &mut Report) {
         let command = match &event.kind {
             EventKind::Bid(bid) => Command::Bid(bid.clone()),
+            EventKind::Extended { ends_at } => Command::Extend { ends_at: *ends_at },
             EventKind::Closed { .. } => Command::Close,
         };
         match self.auction.decide(command, event.at) {

@@ -19,8 +19,11 @@ const RUNS: &str = "SELECT first_seq, epoch, at_us, bid_ids, bidder_ids, nicks, 
      WHERE auction_id = $1 AND first_seq >= coalesce((SELECT max(first_seq) FROM bid_runs \
      WHERE auction_id = $1 AND first_seq <= $2::bigint + 1), 0) AND first_seq <= $3 AND last_seq > $2 ORDER BY first_seq";
 
-const CLOSING: &str = "SELECT seq, epoch, at_us, winner_seq, winner_id, winner_nick, winner_amount, winner_us \
-     FROM settlements WHERE auction_id = $1 AND seq = $2";
+/// Extensions and the closing with seqs above $2 up to $3.
+const MARKS: &str = "SELECT seq, epoch, at_us, NULL::bigint AS ends_us, winner_seq, winner_id, winner_nick, \
+     winner_amount, winner_us FROM settlements WHERE auction_id = $1 AND seq > $2 AND seq <= $3 \
+     UNION ALL SELECT seq, epoch, at_us, ends_us, NULL, NULL, NULL, NULL, NULL FROM extensions \
+     WHERE auction_id = $1 AND seq > $2 AND seq <= $3 ORDER BY seq";
 
 /// Refused bids behind place $3 of run $2, one by one.
 const REFUSED: &str = "SELECT r.id, b.place, b.at_us, b.bid_id, b.bidder_id, b.nick, b.amount, b.message, b.told \
@@ -89,12 +92,8 @@ impl Ledger for PostgresStore {
         for row in self.read(RUNS, &[&auction_id.0, &after.0, &last]).await? {
             add_run(&row, after.0, last, &mut events)?;
         }
-        let next = events.last().map_or(after, |stored: &StoredEvent| stored.event.seq).next();
-        if next.0 <= last
-            && let Some(row) = self.read_one(CLOSING, &[&auction_id.0, &next.0]).await?
-        {
-            events.push(rows::closing(&row)?);
-        }
+        let marks = self.read(MARKS, &[&auction_id.0, &after.0, &last]).await?;
+        add_marks(after, marks.iter().map(rows::mark).collect::<Result<_, _>>()?, &mut events);
         Ok(events)
     }
 
@@ -164,6 +163,17 @@ fn add_run(row: &Row, after: i64, last: i64, events: &mut Vec<StoredEvent>) -> R
         }
     }
     Ok(())
+}
+
+/// Adds what is no bid in its place. It was read after the bids: what does not join on to them is left for the next read.
+fn add_marks(after: Seq, marks: Vec<StoredEvent>, events: &mut Vec<StoredEvent>) {
+    for mark in marks {
+        let newest = events.last().map_or(after, |stored| stored.event.seq);
+        if mark.event.seq <= newest.next() {
+            let place = events.partition_point(|stored| stored.event.seq < mark.event.seq);
+            events.insert(place, mark);
+        }
+    }
 }
 
 fn stored_bid(run: &Run<'_>, place: usize, seq: Seq, epoch: Epoch) -> Result<StoredEvent, StoreError> {

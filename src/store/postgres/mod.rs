@@ -178,6 +178,10 @@ impl Store for PostgresStore {
         self.read("SELECT shards FROM cluster", &[]).await.map(drop)
     }
 
+    async fn probe(&self) -> Result<(), StoreError> {
+        self.write("UPDATE cluster SET shards = shards", &[]).await.map(drop)
+    }
+
     async fn close(&self) {
         if let Some(lane) = &self.lane {
             lane.stop().await;

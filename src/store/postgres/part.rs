@@ -6,7 +6,7 @@ use uuid::Uuid;
 use super::told;
 use crate::domain::{AuctionId, BidId, Event, EventKind, Head, PlaceBid, Top, UserId};
 use crate::store::ownership::ShardId;
-use crate::store::{AuctionBatch, StoreError};
+use crate::store::{AuctionBatch, StoreError, extends_first};
 
 /// Names and order are those of the SQL type; what they mean is written there.
 #[derive(Debug, Default, ToSql)]
@@ -31,6 +31,8 @@ pub(super) struct Part<'a> {
     bid_amounts: Option<Vec<i64>>,
     bid_messages: Option<Vec<Option<&'a str>>>,
     new_bidders: Option<Vec<i64>>,
+    extended_us: Option<i64>,
+    extended_ends_us: Option<i64>,
     closed_us: Option<i64>,
     winner_seq: Option<i64>,
     winner_id: Option<i64>,
@@ -61,8 +63,11 @@ impl<'a> Part<'a> {
             prev_seq: batch.prev_seq.0,
             ..Self::default()
         };
-        if let Some(last) = batch.events.last() {
+        if let (Some(first), Some(last)) = (batch.events.first(), batch.events.last()) {
             part.set_head(&batch.head);
+            if let EventKind::Extended { ends_at } = &first.kind {
+                (part.extended_us, part.extended_ends_us) = (Some(first.at.0), Some(ends_at.0));
+            }
             part.set_bids(batch.events.iter().filter_map(|event| Some((bid(event)?, event.at.0))));
             if let EventKind::Closed { winner } = &last.kind {
                 part.set_closing(last, winner.as_ref());
@@ -84,7 +89,11 @@ impl<'a> Part<'a> {
 
     /// Whether there is nothing but accepted bids of bidders who are stored as such.
     pub(super) fn is_plain(&self) -> bool {
-        self.seq.is_some() && self.new_bidders.is_none() && self.closed_us.is_none() && self.refused_ids.is_none()
+        self.seq.is_some()
+            && self.new_bidders.is_none()
+            && self.extended_us.is_none()
+            && self.closed_us.is_none()
+            && self.refused_ids.is_none()
     }
 
     /// The head that the batch extends.
@@ -180,9 +189,10 @@ fn bidders(batch: &AuctionBatch) -> impl Iterator<Item = UserId> {
 }
 
 /// What the caller promised about a batch and the stored form relies on: contiguous seqs up to the head's, nothing
-/// after a closing, no `bid_id` twice.
+/// after a closing, an extension only in front, no `bid_id` twice.
 fn check(batch: &AuctionBatch) -> Result<(), StoreError> {
     let Some((last, before)) = batch.events.split_last() else { return Ok(()) };
+    let closes_last = before.iter().all(|event| !matches!(event.kind, EventKind::Closed { .. }));
     let mut expected = batch.prev_seq;
     let contiguous = batch.events.iter().all(|event| {
         expected = expected.next();
@@ -191,7 +201,7 @@ fn check(batch: &AuctionBatch) -> Result<(), StoreError> {
     let mut ids: Vec<BidId> = batch.events.iter().filter_map(|event| Some(bid(event)?.bid_id)).collect();
     ids.sort_unstable();
     let distinct = ids.windows(2).all(|pair| pair.first() != pair.last());
-    if contiguous && distinct && batch.head.seq == last.seq && before.iter().all(|event| bid(event).is_some()) {
+    if contiguous && distinct && closes_last && extends_first(batch) && batch.head.seq == last.seq {
         Ok(())
     } else {
         Err(super::rows::damaged(format!("a batch of auction {} does not fit together", batch.auction_id)))

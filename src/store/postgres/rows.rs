@@ -6,16 +6,16 @@ use tokio_postgres::Row;
 use tokio_postgres::types::FromSql;
 
 use crate::domain::{
-    AuctionId, BidId, Bidder, Currency, Epoch, Event, EventKind, Head, Money, Outcome, PlaceBid, Rules, Seq, Terms,
-    Timestamp, Top, UserId,
+    AuctionId, BidId, Bidder, Currency, Epoch, Event, EventKind, Extension, Head, Money, Outcome, PlaceBid, Rules, Seq,
+    Terms, Timestamp, Top, UserId,
 };
 use crate::store::{StoreError, StoredAuction, StoredEvent, StoredUser, TokenHash};
 
 /// All of an auction, in the order that [`auction`] reads; continue with a `WHERE`.
 pub(super) const AUCTION: &str = "SELECT a.id, a.title, a.description, a.image_id, u.nick, a.created_us, \
-     a.seller_id, a.currency, a.start_price, a.starts_us, a.ends_us, a.min_increment, a.leader_may_raise, \
+     a.seller_id, a.currency, a.start_price, a.starts_us, coalesce(a.first_ends_us, a.ends_us), a.min_increment, a.leader_may_raise, \
      h.epoch, h.seq, h.last_us, h.bid_count, h.top_seq, h.top_bidder_id, h.top_nick, h.top_amount, h.top_us, \
-     s.at_us, s.winner_seq, s.winner_id, s.winner_nick, s.winner_amount, s.winner_us \
+     a.extended_us, a.ends_us, s.at_us, s.winner_seq, s.winner_id, s.winner_nick, s.winner_amount, s.winner_us \
      FROM auctions a JOIN users u ON u.id = a.seller_id JOIN heads h ON h.auction_id = a.id \
      LEFT JOIN settlements s ON s.auction_id = a.id ";
 
@@ -113,10 +113,12 @@ fn currency(code: &str) -> Result<Currency, StoreError> {
 fn head(cells: &mut Cells<'_>) -> Result<Head, StoreError> {
     let (seq, last_at, bid_count) = (Seq(cells.take()?), cells.at()?, cells.take()?);
     let top = cells.top()?;
+    let (extended_at, ends_at): (Option<i64>, _) = (cells.take()?, cells.at()?);
+    let extension = extended_at.map(|at| Extension { at: Timestamp(at), ends_at });
     let closed_at: Option<i64> = cells.take()?;
     let winner = cells.top()?;
     let outcome = closed_at.map(|closed_at| Outcome { winner, closed_at: Timestamp(closed_at) });
-    Ok(Head { seq, last_at, top, bid_count, outcome })
+    Ok(Head { seq, last_at, top, bid_count, extension, outcome })
 }
 
 /// A user's id, e-mail address, nick and password hash.
@@ -129,11 +131,14 @@ pub(super) fn user(cells: &mut Cells<'_>) -> Result<StoredUser, StoreError> {
     })
 }
 
-/// The closing event: seq, epoch, instant and the winning bid.
-pub(super) fn closing(row: &Row) -> Result<StoredEvent, StoreError> {
+/// An event that is no bid: seq, epoch, instant, the closing instant if it was moved, else the winning bid.
+pub(super) fn mark(row: &Row) -> Result<StoredEvent, StoreError> {
     let mut cells = Cells::of(row);
     let (seq, epoch, at) = (Seq(cells.take()?), Epoch(cells.take()?), cells.at()?);
-    let kind = EventKind::Closed { winner: cells.top()? };
+    let kind = match cells.take::<Option<i64>>()? {
+        Some(ends_at) => EventKind::Extended { ends_at: Timestamp(ends_at) },
+        None => EventKind::Closed { winner: cells.top()? },
+    };
     Ok(StoredEvent { epoch, event: Arc::new(Event { seq, at, kind }) })
 }
 

@@ -8,7 +8,7 @@ use rusqlite::{CachedStatement, Connection, OptionalExtension, params};
 
 use super::rows::damaged;
 use crate::domain::{AuctionId, Epoch, Event, EventKind, Head, Money, PlaceBid, Rejection, Seq, Timestamp, Top};
-use crate::store::{AuctionBatch, RejectedBid, StoreError, Written};
+use crate::store::{AuctionBatch, RejectedBid, StoreError, Written, extends_first};
 
 /// Events share a shelf when their seqs agree without the lowest 8 bits: 256. The schema's index says the same.
 pub(super) const EVENT_SHELF_BITS: u32 = 8;
@@ -67,7 +67,8 @@ impl<'c> Statements<'c> {
             )?,
             add_event: connection.prepare_cached(
                 "INSERT INTO events (auction_id, seq, epoch, at_us, kind, bid_id, bidder_id, nick, amount, \
-                 message, winner_seq, winner_us) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+                 message, winner_seq, winner_us, ends_us) \
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
             )?,
             add_shelf: connection.prepare_cached(
                 "INSERT OR IGNORE INTO user_shelves (user_id, auction_id, shelf) VALUES (?1, ?2, ?3)",
@@ -105,6 +106,7 @@ impl<'c> Statements<'c> {
                 EventKind::Bid(bid) => {
                     shelves.insert((bid.bidder.id.0, event.seq.0 >> EVENT_SHELF_BITS));
                 }
+                EventKind::Extended { ends_at } => extend(self.connection, batch.auction_id, event.at, *ends_at)?,
                 EventKind::Closed { winner } => {
                     settle(self.connection, batch.auction_id, winner.as_ref(), event.at)?;
                 }
@@ -117,7 +119,7 @@ impl<'c> Statements<'c> {
     }
 
     fn set_head(&mut self, batch: &AuctionBatch, refused: i64) -> Result<(), StoreError> {
-        let Head { seq, last_at, top, bid_count, outcome: _ } = &batch.head;
+        let Head { seq, last_at, top, bid_count, extension: _, outcome: _ } = &batch.head;
         let top = top.as_ref();
         let changed = self.set_head.execute(params![
             batch.auction_id.0,
@@ -137,9 +139,10 @@ impl<'c> Statements<'c> {
     }
 
     fn add_event(&mut self, auction_id: AuctionId, epoch: Epoch, event: &Event) -> Result<(), StoreError> {
-        let (kind, bid, winner) = match &event.kind {
-            EventKind::Bid(bid) => ("bid", Some(bid), None),
-            EventKind::Closed { winner } => ("closed", None, winner.as_ref()),
+        let (kind, bid, winner, ends_at) = match &event.kind {
+            EventKind::Bid(bid) => ("bid", Some(bid), None, None),
+            EventKind::Extended { ends_at } => ("extended", None, None, Some(*ends_at)),
+            EventKind::Closed { winner } => ("closed", None, winner.as_ref(), None),
         };
         let bidder = bid.map(|bid| &bid.bidder).or_else(|| winner.map(|top| &top.bidder));
         let amount = bid.map(|bid| bid.amount).or_else(|| winner.map(|top| top.amount));
@@ -156,6 +159,7 @@ impl<'c> Statements<'c> {
             bid.and_then(|bid| bid.message.as_deref()),
             winner.map(|top| top.seq.0),
             winner.map(|top| top.at.0),
+            ends_at.map(|at| at.0),
         ])?;
         Ok(())
     }
@@ -208,11 +212,19 @@ fn check(batch: &AuctionBatch) -> Result<(), StoreError> {
         let won = outcome.winner.is_some();
         outcome.winner == batch.head.top || !won
     });
-    if contiguous && batch.head.seq == last.seq && outcome_fits {
+    if contiguous && batch.head.seq == last.seq && outcome_fits && extends_first(batch) {
         Ok(())
     } else {
         Err(damaged(format!("a batch of auction {} does not fit together", batch.auction_id)))
     }
+}
+
+fn extend(connection: &Connection, id: AuctionId, at: Timestamp, ends_at: Timestamp) -> Result<(), StoreError> {
+    let mut extend = connection.prepare_cached(
+        "UPDATE auctions SET first_ends_us = coalesce(first_ends_us, ends_us), extended_us = ?2, ends_us = ?3 WHERE id = ?1",
+    )?;
+    extend.execute([id.0, at.0, ends_at.0])?;
+    Ok(())
 }
 
 fn settle(connection: &Connection, id: AuctionId, winner: Option<&Top>, at: Timestamp) -> Result<(), StoreError> {

@@ -94,6 +94,14 @@ impl Store for SqliteStore {
         .await
     }
 
+    async fn probe(&self) -> Result<(), StoreError> {
+        self.write(|connection| {
+            connection.prepare_cached("UPDATE ownership SET probes = probes + 1")?.execute([])?;
+            Ok(())
+        })
+        .await
+    }
+
     async fn close(&self) {
         // The readers first: the last connection to close folds the write-ahead log into the file.
         self.readers.stop().await;

@@ -8,14 +8,14 @@ use rusqlite::Row;
 use rusqlite::types::FromSql;
 
 use crate::domain::{
-    AuctionId, BidId, Bidder, Currency, Epoch, Event, EventKind, Head, Money, Outcome, PlaceBid, Rejection, Rules, Seq,
-    Terms, Timestamp, Top, UserId,
+    AuctionId, BidId, Bidder, Currency, Epoch, Event, EventKind, Extension, Head, Money, Outcome, PlaceBid, Rejection,
+    Rules, Seq, Terms, Timestamp, Top, UserId,
 };
 use crate::store::{RejectedBid, StoreError, StoredAuction, StoredEvent, StoredUser};
 
 /// What [`event`] reads, of `events e`.
 pub(super) const EVENT: &str = "e.epoch, e.seq, e.at_us, e.kind, e.bid_id, e.bidder_id, e.nick, e.amount, e.message, \
-     e.winner_seq, e.winner_us";
+     e.winner_seq, e.winner_us, e.ends_us";
 
 /// What [`rejected`] reads, of `rejections r`.
 pub(super) const REJECTED: &str = "r.bid_id, r.bidder_id, r.nick, r.amount, r.message, r.at_us, r.reason, \
@@ -23,8 +23,9 @@ pub(super) const REJECTED: &str = "r.bid_id, r.bidder_id, r.nick, r.amount, r.me
 
 /// What [`auction`] reads, of [`AUCTION_TABLES`].
 pub(super) const AUCTION: &str = "a.id, a.title, a.description, a.image_id, u.nick, a.created_us, h.epoch, \
-     a.seller_id, a.currency, a.start_price, a.starts_us, a.ends_us, a.min_increment, a.leader_may_raise, \
-     h.seq, h.last_us, h.bid_count, h.top_seq, h.top_bidder_id, h.top_nick, h.top_amount, h.top_us, a.closed_us, a.sold";
+     a.seller_id, a.currency, a.start_price, a.starts_us, coalesce(a.first_ends_us, a.ends_us), a.min_increment, a.leader_may_raise, \
+     h.seq, h.last_us, h.bid_count, h.top_seq, h.top_bidder_id, h.top_nick, h.top_amount, h.top_us, a.extended_us, \
+     a.ends_us, a.closed_us, a.sold";
 
 /// An auction with its head and its seller; the order of a query on it is that of `a`.
 pub(super) const AUCTION_TABLES: &str =
@@ -133,6 +134,7 @@ pub(super) fn event(row: &Row<'_>) -> Result<StoredEvent, StoreError> {
                 message: cells.optional_text()?,
             })
         }
+        "extended" => EventKind::Extended { ends_at: Timestamp(row.get(11)?) },
         "closed" => EventKind::Closed { winner: winner(row)? },
         other => return Err(damaged(format!("`{other}` is not a kind of event"))),
     };
@@ -218,11 +220,13 @@ fn head(cells: &mut Cells<'_>) -> Result<Head, StoreError> {
     let last_at = cells.instant()?;
     let bid_count = cells.take()?;
     let top = cells.top()?;
+    let (extended_at, ends_at): (Option<i64>, _) = (cells.take()?, cells.instant()?);
+    let extension = extended_at.map(|at| Extension { at: Timestamp(at), ends_at });
     let closed_at: Option<i64> = cells.take()?;
     let sold: bool = cells.take()?;
     let outcome =
         closed_at.map(|at| Outcome { winner: if sold { top.clone() } else { None }, closed_at: Timestamp(at) });
-    Ok(Head { seq, last_at, top, bid_count, outcome })
+    Ok(Head { seq, last_at, top, bid_count, extension, outcome })
 }
 
 /// A user, from [`USER`].

@@ -49,6 +49,14 @@ function moveEnd(card, endsAt) {
   drawAll();
 }
 
+function onExtended(event) {
+  for (const card of cardsOf(event.auction_id)) {
+    if (event.seq <= Number(card.dataset.seq)) continue;
+    card.dataset.seq = event.seq;
+    moveEnd(card, event.ends_at);
+  }
+}
+
 function onClosed(event) {
   for (const card of cardsOf(event.auction_id)) {
     card.dataset.state = 'closed';
@@ -101,7 +109,7 @@ if (followed) {
       if (name === 'bid') onBid(data);
       else if (name === 'closed') onClosed(data);
       else if (name === 'snapshot') onSnapshot(viewOf(data));
-      else if (name === 'extended') cardsOf(data.auction_id).forEach((card) => moveEnd(card, data.ends_at));
+      else if (name === 'extended') onExtended(data);
       else if (name === 'tick') {
         clock.tick(data.server_time);
         onHeads(heads(data));

@@ -5,6 +5,7 @@ import { clock } from './clock.js';
 import { drawAll, startCountdowns } from './countdown.js';
 import { formatMoney } from './money.js';
 import { Live } from './live.js';
+import { localTimes } from './page.js';
 import { showForm, startBidding } from './bidding.js';
 import { standingOf } from './standing.js';
 import { startWatch } from './watch.js';
@@ -36,12 +37,20 @@ let count = 0;
 function take(newView) {
   room.top = newView.top;
   room.minNext = newView.min_next;
-  room.endsAt = Date.parse(newView.ends_at);
+  moveEnd(Date.parse(newView.ends_at));
   seq = newView.seq;
   count = newView.bid_count;
   if (settled(newView)) {
     room.closed = { winner: newView.winner, amount: newView.top?.amount };
   }
+}
+
+/** An end that moves later has an outage as its reason. */
+function moveEnd(endsAt) {
+  if (endsAt > room.endsAt) byId('extended').hidden = false;
+  room.endsAt = endsAt;
+  byId('ends-at').dateTime = new Date(endsAt).toISOString();
+  localTimes(byId('ends-at').parentElement);
 }
 
 function put(id, text) {
@@ -62,6 +71,7 @@ function show() {
   }
   if (room.closed && !countdown.dataset.over) {
     countdown.dataset.over = '1';
+    byId('extended').hidden = true;
     countdown.parentElement.querySelector('[data-clock-label]').textContent = t('ended');
     drawAll();
   }
@@ -98,7 +108,6 @@ function onBid(bid) {
   count += 1;
   room.top = { seq: bid.seq, amount: bid.amount, bidder: bid.bidder, at: bid.at };
   room.minNext = bid.min_next;
-  room.endsAt = Date.parse(bid.ends_at) || room.endsAt;
   if (bid.bidder.id === room.me) room.hasBid = true;
   if (!showingOldPage) append([bid], room);
   show();
@@ -109,6 +118,15 @@ function onBid(bid) {
 /** Our own bid is told twice, by its receipt and by its event; whichever is first raises the form's least. */
 function onReceipt(receipt) {
   if (receipt.seq > seq) room.minNext = Math.max(room.minNext, receipt.min_next);
+}
+
+function onExtended(event) {
+  if (event.seq <= seq) return;
+  if (event.seq > seq + 1) return fill();
+  seq = event.seq;
+  moveEnd(Date.parse(event.ends_at));
+  show();
+  put('announcer', byId('extended').textContent);
 }
 
 function onClosed(event) {
@@ -159,13 +177,9 @@ function onTick(tick) {
 
 const handlers = {
   bid: onBid,
+  extended: onExtended,
   closed: onClosed,
   snapshot: (frame) => viewOf(frame).id === room.id && onSnapshot(viewOf(frame)),
-  extended: (frame) => {
-    room.endsAt = Date.parse(frame.ends_at);
-    seq = Math.max(seq, frame.seq ?? 0);
-    show();
-  },
   tick: onTick,
 };
 

@@ -26,6 +26,8 @@ pub struct Card {
     pub ends_ms: i64,
     pub ends_utc: String,
     pub ends_iso: String,
+    /// Whether its end is later than its seller set it.
+    pub extended: bool,
     pub state: &'static str,
     pub clock_label: Cow<'static, str>,
     pub clock: String,
@@ -54,9 +56,10 @@ impl Card {
             bid_count: auction.head.bid_count,
             bids: frame.bids(auction.head.bid_count),
             starts_ms: terms.starts_at.as_millis(),
-            ends_ms: terms.ends_at.as_millis(),
-            ends_utc: time::utc(terms.ends_at),
-            ends_iso: rfc3339(terms.ends_at),
+            ends_ms: auction.ends_at().as_millis(),
+            ends_utc: time::utc(auction.ends_at()),
+            ends_iso: rfc3339(auction.ends_at()),
+            extended: auction.head.extension.is_some(),
             state: state_word(state),
             clock_label,
             clock,
@@ -86,7 +89,7 @@ fn clock_of(auction: &StoredAuction, frame: &Frame) -> (Cow<'static, str>, Strin
     let left = |until: Timestamp| time::remaining(until.since(frame.now), frame.lang);
     match State::of(auction, frame.now) {
         State::Scheduled => (frame.t("live.starts_in"), left(auction.terms.starts_at)),
-        State::Open => (frame.t("live.ends_in"), left(auction.terms.ends_at)),
+        State::Open => (frame.t("live.ends_in"), left(auction.ends_at())),
         State::Closed | State::Cancelled => (frame.t("live.ended"), String::new()),
     }
 }

@@ -29,7 +29,7 @@ impl Standing {
             let text = texts::text_with(frame.lang, "live.sold_to", &values);
             return Self { mood: if has_bid { "lost" } else { "neutral" }, text };
         }
-        if frame.now >= auction.terms.ends_at {
+        if frame.now >= auction.ends_at() {
             return say("neutral", frame.t("live.closing"));
         }
         match &auction.head.top {

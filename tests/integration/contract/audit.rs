@@ -132,11 +132,42 @@ async fn i5_a_wrong_winner_is_found() {
 #[tokio::test]
 async fn i5_an_event_beyond_the_head_is_found() {
     let fault = one_fault_after(
-        "INSERT INTO events SELECT auction_id, 5, epoch, at_us + 1, kind, NULL, NULL, NULL, NULL, NULL, NULL, NULL \
+        "INSERT INTO events SELECT auction_id, 5, epoch, at_us + 1, kind, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL \
          FROM events WHERE auction_id = 1 AND seq = 4",
     )
     .await;
     assert_eq!(fault, "I5 auction 1: events stand beyond the head 4");
+}
+
+#[tokio::test]
+async fn i5_an_end_that_no_event_gave_is_found() {
+    let moved =
+        format!("UPDATE auctions SET first_ends_us = ends_us, ends_us = {END} + 9, extended_us = 5 WHERE id = 2");
+    let fault = one_fault_after(&moved).await;
+    assert!(fault.starts_with("I5 auction 2: the stored head is "), "{fault}");
+}
+
+#[tokio::test]
+async fn rejections_are_judged_by_the_end_that_was_in_force() {
+    let backend = Sqlite::new();
+    let store = backend.open().await;
+    let mut driver = Driver::open(&store).await;
+    let ann = driver.ann.clone();
+    driver.bid(bid(1, &ann, 110), Timestamp(END + 1)).unwrap_err();
+    driver.commit().await;
+    driver.extend(Timestamp(END + 50), Timestamp(END + 10));
+    driver.bid(bid(2, &ann, 1), Timestamp(END + 20)).unwrap_err();
+    driver.bid(bid(3, &ann, 110), Timestamp(END + 50)).unwrap_err();
+    driver.commit().await;
+    driver.close(Timestamp(END + 50));
+    driver.commit().await;
+    store.close().await;
+    assert_eq!(report(&backend).await.faults, Vec::<String>::new());
+    let connection = rusqlite::Connection::open(backend.path()).unwrap();
+    connection.execute("UPDATE events SET ends_us = ends_us - 1 WHERE kind = 'extended'", []).unwrap();
+    drop(connection);
+    let faults = report(&backend).await.faults;
+    assert!(faults.iter().any(|fault| fault.starts_with("I5 auction 1: the stored head is ")), "{faults:#?}");
 }
 
 #[tokio::test]

@@ -194,10 +194,11 @@ pub(crate) async fn publications_of_each_kind_arrive_as_they_were(sides: &Sides)
         of_kind(1, 1, EventKind::Bid(bid)),
         of_kind(1, 2, EventKind::Closed { winner: Some(top) }),
         of_kind(1, 3, EventKind::Closed { winner: None }),
+        of_kind(1, 4, EventKind::Extended { ends_at: Timestamp(i64::MAX) }),
     ];
     all[0].min_next = Money::MAX.plus(Money::MAX);
     sides.said.publish(Arc::from(all.clone()));
-    assert_eq!(recorder.heard(3).await, all.map(Heard::Event));
+    assert_eq!(recorder.heard(4).await, all.map(Heard::Event));
 }
 
 pub(crate) async fn the_publishers_own_subscribers_are_told_before_it_goes_on(sides: &Sides) {

@@ -95,6 +95,10 @@ impl Driver {
         self.decide(Command::Close, at).unwrap()
     }
 
+    pub(crate) fn extend(&mut self, ends_at: Timestamp, at: Timestamp) -> Arc<Event> {
+        self.decide(Command::Extend { ends_at }, at).unwrap()
+    }
+
     fn decide(&mut self, command: Command, at: Timestamp) -> Result<Arc<Event>, Rejection> {
         let event = Arc::new(self.auction.decide(command, at)?);
         self.auction.apply(&event);

@@ -2,13 +2,14 @@
 
 pub(crate) mod accounts;
 pub(crate) mod catalog;
+pub(crate) mod extending;
 pub(crate) mod ledger;
 pub(crate) mod listing;
 
 /// A test for each promise, each on a fresh `$backend`.
 macro_rules! every_promise {
     ($backend:expr) => {
-        use crate::contract::store::{accounts, catalog, ledger, listing};
+        use crate::contract::store::{accounts, catalog, extending, ledger, listing};
 
         crate::contract::store::promises! { $backend =>
             ledger::each_takeover_gives_a_higher_epoch,
@@ -30,6 +31,10 @@ macro_rules! every_promise {
             ledger::rejections_come_page_by_page_each_once,
             ledger::concurrent_commits_each_get_their_own_answer,
             ledger::what_was_committed_is_there_after_a_reopening,
+            extending::an_extension_is_read_back_in_its_place,
+            extending::an_extension_moves_the_auction_in_every_order,
+            extending::an_extension_behind_another_event_leaves_no_trace,
+            extending::a_probe_changes_nothing_that_can_be_read,
             catalog::an_auction_is_given_back_as_it_was_created,
             catalog::an_auction_of_nobody_is_refused,
             catalog::own_bids_come_newest_first_over_all_auctions,

@@ -1,7 +1,7 @@
 //! A real store whose commits a test can hold back or make fail. Everything else is the real store.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 use gavel::domain::{AuctionId, BidId, Epoch, Seq, Timestamp, UserId};
@@ -17,13 +17,15 @@ pub(super) struct Faulty {
     /// One permit lets one commit through; `open` gives as many as anyone needs.
     gate: Semaphore,
     failing: AtomicUsize,
+    broken: AtomicBool,
     pub(super) commits: AtomicUsize,
 }
 
 impl Faulty {
     /// Commits wait until they are let through.
     pub(super) fn held(inner: Arc<dyn Store>) -> Arc<Self> {
-        Arc::new(Self { inner, gate: Semaphore::new(0), failing: AtomicUsize::new(0), commits: AtomicUsize::new(0) })
+        let (gate, failing, commits) = (Semaphore::new(0), AtomicUsize::new(0), AtomicUsize::new(0));
+        Arc::new(Self { inner, gate, failing, broken: AtomicBool::new(false), commits })
     }
 
     /// Commits pass.
@@ -35,6 +37,16 @@ impl Faulty {
 
     pub(super) fn let_through(&self, commits: usize) {
         self.gate.add_permits(commits);
+    }
+
+    /// From now on nothing can be written, until it can again.
+    pub(super) fn set_broken(&self, broken: bool) {
+        self.broken.store(broken, Ordering::SeqCst);
+    }
+
+    fn check(&self) -> Result<(), StoreError> {
+        let broken = self.broken.load(Ordering::SeqCst);
+        if broken { Err(StoreError::Unavailable("made to be away".to_owned())) } else { Ok(()) }
     }
 
     /// The next `commits` commits fail and leave no trace.
@@ -55,6 +67,7 @@ impl Ledger for Faulty {
         if fails {
             return Err(StoreError::Unavailable("made to fail".to_owned()));
         }
+        self.check()?;
         self.inner.commit(batches).await
     }
     async fn answered(&self, auction_id: AuctionId) -> Result<Vec<BidId>, StoreError> {
@@ -170,6 +183,10 @@ impl Images for Faulty {
 impl Store for Faulty {
     async fn ping(&self) -> Result<(), StoreError> {
         self.inner.ping().await
+    }
+    async fn probe(&self) -> Result<(), StoreError> {
+        self.check()?;
+        self.inner.probe().await
     }
     async fn close(&self) {
         self.inner.close().await;

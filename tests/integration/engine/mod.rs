@@ -1,6 +1,7 @@
 //! The engine against a real store whose commits can be held back or made to fail.
 
 mod faulty;
+mod outage;
 mod terms;
 mod untold;
 

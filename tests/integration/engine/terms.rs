@@ -113,6 +113,7 @@ async fn a_batch_of_an_older_epoch_is_fenced_and_its_bids_may_be_sent_again() {
     assert_eq!(house.place(house.bid(2, 1, 300)).await, Err(BidError::Moving));
     house.engine.gain(&[(SHARD, later)]);
     assert_eq!(seq_of(&house.place(house.bid(2, 1, 300)).await), 2);
+    soon("both events", || house.heard_seqs() == [1, 2]).await;
     let epochs: Vec<Epoch> = house.heard.0.lock().unwrap().iter().map(|published| published.epoch).collect();
     assert!(epochs[0] < epochs[1]);
 }

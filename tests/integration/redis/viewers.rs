@@ -26,6 +26,7 @@ struct StoreHistory(Arc<dyn Store>);
 fn publication(auction: &StoredAuction, StoredEvent { epoch, event }: StoredEvent) -> Publication {
     let top = match &event.kind {
         EventKind::Bid(bid) => Some(bid.amount),
+        EventKind::Extended { .. } => None,
         EventKind::Closed { winner } => winner.as_ref().map(|top| top.amount),
     };
     let min_next = auction.terms.rules.min_next(auction.terms.start_price, top);

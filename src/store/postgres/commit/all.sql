@@ -1,4 +1,4 @@
--- Parts may have rejections, new bidders or a closing, and no bids at all.
+-- Parts may have rejections, new bidders, an extension or a closing, and no bids at all.
 written AS (
     SELECT ordinality, seq FROM head
     UNION ALL
@@ -24,12 +24,23 @@ rejection AS (
     JOIN written w USING (ordinality)
     WHERE p.refused_ids IS NOT NULL
 ),
-closing AS (
-    UPDATE auctions a
-    SET closed_us = p.closed_us
+extension AS (
+    INSERT INTO extensions (auction_id, seq, epoch, at_us, ends_us)
+    SELECT p.auction_id, p.prev_seq + 1, p.epoch, p.extended_us, p.extended_ends_us
     FROM part p
     JOIN head USING (ordinality)
-    WHERE a.id = p.auction_id AND p.closed_us IS NOT NULL
+    WHERE p.extended_us IS NOT NULL
+),
+-- Both in one: a statement cannot change a row twice.
+moved_or_closed AS (
+    UPDATE auctions a
+    SET first_ends_us = CASE WHEN p.extended_us IS NULL THEN a.first_ends_us ELSE coalesce(a.first_ends_us, a.ends_us) END,
+        extended_us = coalesce(p.extended_us, a.extended_us),
+        ends_us = coalesce(p.extended_ends_us, a.ends_us),
+        closed_us = p.closed_us
+    FROM part p
+    JOIN head USING (ordinality)
+    WHERE a.id = p.auction_id AND (p.closed_us IS NOT NULL OR p.extended_us IS NOT NULL)
     RETURNING p.ordinality, a.seller_id
 ),
 settlement AS (
@@ -38,5 +49,6 @@ settlement AS (
     SELECT p.auction_id, p.seq, p.epoch, p.closed_us, c.seller_id, p.winner_seq, p.winner_id, p.winner_nick,
            p.winner_amount, p.winner_us
     FROM part p
-    JOIN closing c USING (ordinality)
+    JOIN moved_or_closed c USING (ordinality)
+    WHERE p.closed_us IS NOT NULL
 )

@@ -24,7 +24,8 @@ head AS (
 ),
 bid AS (
     INSERT INTO bid_runs (auction_id, first_seq, last_seq, epoch, at_us, bid_ids, bidder_ids, nicks, amounts, messages)
-    SELECT p.auction_id, p.prev_seq + 1, p.prev_seq + cardinality(p.bid_ids), p.epoch, p.bid_at_us, p.bid_ids,
+    SELECT p.auction_id, p.prev_seq + 1 + (p.extended_us IS NOT NULL)::int,
+           p.prev_seq + (p.extended_us IS NOT NULL)::int + cardinality(p.bid_ids), p.epoch, p.bid_at_us, p.bid_ids,
            p.bid_bidder_ids, p.bid_nicks, p.bid_amounts, p.bid_messages
     FROM part p
     JOIN head USING (ordinality)

@@ -1,0 +1,157 @@
+//! When the store took no commits, as this node saw it.
+//!
+//! Whoever was refused by the store says so; whoever commits says that it works. Nothing here asks the store anything,
+//! and what an outage means for an auction is decided elsewhere.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::Notify;
+
+use crate::domain::{Span, Timestamp};
+use crate::limits;
+
+/// The store took no commits from one instant until the other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Outage {
+    /// The start of the first thing that failed.
+    pub from: Timestamp,
+    /// When the first one succeeded.
+    pub until: Timestamp,
+}
+
+impl Outage {
+    /// How long it was.
+    #[must_use]
+    pub const fn length(self) -> Span {
+        self.until.since(self.from)
+    }
+}
+
+/// The outages of one node's store.
+#[derive(Debug, Default)]
+pub struct Outages {
+    history: Mutex<History>,
+    is_open: AtomicBool,
+    ended: AtomicU64,
+    begun: Notify,
+}
+
+#[derive(Debug, Default)]
+struct History {
+    since: Option<Timestamp>,
+    /// Oldest first, at most [`limits::OUTAGES_REMEMBERED`].
+    over: VecDeque<Outage>,
+}
+
+impl Outages {
+    fn history(&self) -> MutexGuard<'_, History> {
+        self.history.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What was begun at `at` failed. Within [`limits::OUTAGES_APART`] of the outage before, that one goes on.
+    pub fn begin(&self, at: Timestamp) {
+        let mut history = self.history();
+        if history.since.is_some() {
+            return;
+        }
+        let goes_on = history.over.pop_back_if(|last| at < last.until.plus(limits::OUTAGES_APART));
+        history.since = Some(goes_on.map_or(at, |last| last.from));
+        self.is_open.store(true, Ordering::Release);
+        drop(history);
+        self.begun.notify_one();
+    }
+
+    /// The store took something at `at`.
+    pub fn end(&self, at: Timestamp) {
+        if !self.is_open() {
+            return;
+        }
+        let mut history = self.history();
+        let Some(from) = history.since.take() else { return };
+        if history.over.len() >= limits::OUTAGES_REMEMBERED
+            && let Some(oldest) = history.over.pop_front()
+            && let Some(next) = history.over.front_mut()
+        {
+            next.from = oldest.from;
+        }
+        history.over.push_back(Outage { from, until: at });
+        // In this order: who sees that none is open sees also that one has ended.
+        self.ended.fetch_add(1, Ordering::AcqRel);
+        self.is_open.store(false, Ordering::Release);
+    }
+
+    /// Whether one is under way.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.is_open.load(Ordering::Acquire)
+    }
+
+    /// How often one has ended: while it stays the same, so does [`Outages::over`].
+    #[must_use]
+    pub fn ended(&self) -> u64 {
+        self.ended.load(Ordering::Acquire)
+    }
+
+    /// Those that have ended, oldest first, also the shortest.
+    #[must_use]
+    pub fn over(&self) -> Vec<Outage> {
+        self.history().over.iter().copied().collect()
+    }
+
+    /// Resolves when one has begun since the last call.
+    pub async fn begun(&self) {
+        self.begun.notified().await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn at(secs: i64) -> Timestamp {
+        Timestamp(Span::from_secs(secs).0)
+    }
+
+    const fn outage(from: i64, until: i64) -> Outage {
+        Outage { from: at(from), until: at(until) }
+    }
+
+    fn had(outages: &[(i64, i64)]) -> Outages {
+        let history = Outages::default();
+        for (from, until) in outages {
+            history.begin(at(*from));
+            history.end(at(*until));
+        }
+        history
+    }
+
+    #[test]
+    fn an_outage_lasts_from_the_first_failure_to_the_first_success() {
+        let outages = Outages::default();
+        outages.end(at(1));
+        outages.begin(at(2));
+        outages.begin(at(3));
+        assert!(outages.is_open() && outages.over().is_empty());
+        outages.end(at(9));
+        outages.end(at(10));
+        assert!(!outages.is_open());
+        assert_eq!((outages.over(), outages.ended()), (vec![outage(2, 9)], 1));
+    }
+
+    #[test]
+    fn a_store_that_fails_again_at_once_was_never_back() {
+        assert_eq!(had(&[(10, 20), (24, 30)]).over(), [outage(10, 30)]);
+        assert_eq!(had(&[(10, 20), (25, 30)]).over(), [outage(10, 20), outage(25, 30)]);
+    }
+
+    #[test]
+    fn the_oldest_of_too_many_outages_count_as_one() {
+        let many: Vec<(i64, i64)> = (0..20).map(|number| (100 * number, 100 * number + 1)).collect();
+        let over = had(&many).over();
+        assert_eq!(over.len(), limits::OUTAGES_REMEMBERED);
+        assert_eq!(over.first(), Some(&outage(0, 401)));
+        assert_eq!(over.last(), Some(&outage(1_900, 1_901)));
+    }
+}
