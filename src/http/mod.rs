@@ -92,6 +92,7 @@ pub fn routes(cfg: &mut web::ServiceConfig) {
             .wrap(from_fn(arrival::bound))
             .wrap(from_fn(origin::check))
             .wrap(DefaultHeaders::new().add((X_CONTENT_TYPE_OPTIONS, "nosniff")))
+            .wrap(from_fn(pages::problems::show))
             .service(at("/sse", "GET").route(get().to(streams::server_clock)))
             .service(at("/api/v1/ws", "GET").route(get().to(streams::web_socket)))
             .service(at("/api/v1/events", "GET").route(get().to(streams::many_auctions)))

@@ -6,6 +6,7 @@ mod bids;
 mod door;
 mod images;
 mod original;
+mod pages;
 mod throttling;
 
 pub(crate) use images::picture;
