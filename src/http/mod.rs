@@ -27,25 +27,25 @@ pub mod auctions;
 pub mod auth;
 pub mod bids;
 mod bids_door;
+mod counts;
 mod cursor;
 pub mod error;
 pub mod extract;
-pub mod given;
 mod health;
 mod history;
 pub mod images;
 pub mod new_auction;
-mod object;
 pub mod openapi;
 pub mod origin;
 pub mod original;
 pub mod pages;
+mod params;
 pub mod picture;
 pub mod problem;
 mod time;
 mod users;
 
-pub use bids::{place_bid_checked, receipt_frame};
+pub use bids::{receipt_frame, refusal_frame};
 pub use error::{HttpError, problem_of};
 pub use origin::origin_allowed;
 

@@ -13,12 +13,12 @@ use super::texts::SIGN_IN_NEEDED;
 use crate::account::{Limited, User, Who};
 use crate::domain::{Currency, Timestamp, UserId};
 use crate::http::auctions::put_up;
-use crate::http::given::Given;
 use crate::http::images::{UPLOADS, keep};
 use crate::http::new_auction::{NewAuctionBody, RulesBody};
 use crate::http::pages::{Visit, redirect, set_retry_after, wants_page};
 use crate::http::{Door, HttpError, problem_of};
 use crate::limits::{BODY_BYTES_MAX, IMAGE_BYTES_MAX, PICTURE_SKIPPED_BYTES_MAX, UPLOAD_WITHIN};
+use crate::protocol::given::{Faults, Given};
 use crate::protocol::time::parse_rfc3339;
 use crate::store::{NewAuction, StoredAuction};
 use crate::web::money::parse_major;
@@ -211,10 +211,8 @@ fn check(form: &NewAuctionForm, seller: UserId, now: Timestamp) -> Result<NewAuc
     let minor = |text: String| parse_major(&text, unit).map_or(Given::Wrong, |money| Given::Value(money.minor()));
     let ends_at = filled(&form.ends_at);
     let duration_s = filled(&form.duration_s).filter(|_| ends_at.is_none());
-    let rules = RulesBody {
-        min_increment: filled(&form.min_increment).map_or(Given::Missing, minor),
-        leader_may_raise: Given::Missing,
-    };
+    let rules =
+        RulesBody { min_increment: filled(&form.min_increment).map_or(Given::Missing, minor), ..RulesBody::default() };
     let body = NewAuctionBody {
         title: Given::Value(form.name.clone()),
         // Browsers send line ends as CR LF and count them as one character.
@@ -227,7 +225,7 @@ fn check(form: &NewAuctionForm, seller: UserId, now: Timestamp) -> Result<NewAuc
         duration_s: duration_s.map_or(Given::Missing, |text| text.parse().map_or(Given::Wrong, Given::Value)),
         rules: Given::Value(rules),
     };
-    body.check(seller, now)
+    body.check(Faults::default(), seller, now)
 }
 
 #[cfg(test)]

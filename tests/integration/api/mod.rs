@@ -7,6 +7,7 @@ mod door;
 mod images;
 mod original;
 mod pages;
+mod strict;
 mod throttling;
 
 pub(crate) use images::picture;
