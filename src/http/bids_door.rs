@@ -8,7 +8,7 @@ use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::Method;
 use actix_web::http::header::{CACHE_CONTROL, HeaderValue, X_CONTENT_TYPE_OPTIONS};
 use actix_web::middleware::Next;
-use actix_web::{Error, HttpResponse};
+use actix_web::{Error, ResponseError as _};
 
 use super::{HttpError, address, arrival, counts, origin};
 
@@ -19,13 +19,19 @@ pub(super) async fn wrap(mut req: ServiceRequest, next: Next<BoxBody>) -> Result
     let mut answer = match check(&req) {
         Ok(()) => {
             arrival::bound_body(&mut req);
-            next.call(req).await?
+            let answer = next.call(req).await?;
+            if is_bid && let Some(error) = answer.response().error().and_then(Error::as_error) {
+                counts::ended(error);
+            }
+            answer
         }
-        Err(error) => req.into_response(HttpResponse::from_error(error)),
+        Err(error) => {
+            if is_bid {
+                counts::ended(&error);
+            }
+            req.into_response(error.error_response())
+        }
     };
-    if is_bid && let Some(error) = answer.response().error().and_then(Error::as_error) {
-        counts::ended(error);
-    }
     let headers = answer.headers_mut();
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
