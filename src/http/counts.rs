@@ -13,8 +13,7 @@ pub(super) fn refused(code: Code) {
 
 /// Counts a bid that ended in `error`, unless that is the engine's answer.
 pub(super) fn ended(error: &HttpError) {
-    match error {
-        HttpError::Bid(_) | HttpError::Rejected(_) => {}
-        other => refused(other.code()),
+    if !matches!(error, HttpError::Bid(_) | HttpError::Rejected(_)) {
+        refused(error.code());
     }
 }

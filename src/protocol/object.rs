@@ -23,7 +23,7 @@ impl<'de, T: Deserialize<'de>> Object<T> {
     /// When they are not well formed, or one stands there twice.
     pub fn from_members<A: MapAccess<'de>>(members: A) -> Result<Self, A::Error> {
         let mut unknown = Faults::default();
-        let body = T::deserialize(Members { members, fields: &[], unknown: &mut unknown })?;
+        let body = T::deserialize(Members { all: members, fields: &[], unknown: &mut unknown })?;
         Ok(Self(body, unknown))
     }
 }
@@ -50,7 +50,7 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for Whole<T> {
 
 /// Hands on the members of `fields`, which a derived struct names itself, and notes the others.
 struct Members<'a, A> {
-    members: A,
+    all: A,
     fields: &'static [&'static str],
     unknown: &'a mut Faults,
 }
@@ -82,11 +82,11 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for Members<'_, A> {
 
     fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, A::Error> {
         loop {
-            match self.members.next_key_seed(Name(self.fields))? {
+            match self.all.next_key_seed(Name(self.fields))? {
                 None => return Ok(None),
                 Some(Ok(name)) => return seed.deserialize(StrDeserializer::new(name)).map(Some),
                 Some(Err(unknown)) => {
-                    self.members.next_value::<IgnoredAny>()?;
+                    self.all.next_value::<IgnoredAny>()?;
                     self.unknown.unknown(&unknown);
                 }
             }
@@ -94,7 +94,7 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for Members<'_, A> {
     }
 
     fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, A::Error> {
-        self.members.next_value_seed(seed)
+        self.all.next_value_seed(seed)
     }
 }
 

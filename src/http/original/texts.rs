@@ -61,13 +61,13 @@ pub(super) fn of_account_error(error: &AccountError) -> &'static str {
 
 /// Why a sign-up was not done.
 pub(super) fn of_http_error(error: &HttpError) -> &'static str {
-    match error {
-        HttpError::Account(error) => of_account_error(error),
-        error => match error.status_code() {
-            StatusCode::TOO_MANY_REQUESTS => RATE_LIMITED,
-            StatusCode::UNPROCESSABLE_ENTITY => INVALID,
-            _ => TRY_LATER,
-        },
+    if let HttpError::Account(error) = error {
+        return of_account_error(error);
+    }
+    match error.status_code() {
+        StatusCode::TOO_MANY_REQUESTS => RATE_LIMITED,
+        StatusCode::UNPROCESSABLE_ENTITY => INVALID,
+        _ => TRY_LATER,
     }
 }
 
