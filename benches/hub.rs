@@ -14,7 +14,7 @@ use gavel::bus::{Publication, Subscriber};
 use gavel::clock::{Clock, Stopwatch};
 use gavel::domain::{AuctionId, BidId, Bidder, Epoch, Event, EventKind, Money, PlaceBid, Seq, Timestamp, UserId};
 use gavel::session::hub::{LocalHub, Session};
-use gavel::session::{BidDesk, BidFrame, History, HistoryUnavailable, Hubs, Kind, Snapshot};
+use gavel::session::{BidDesk, BidFrame, History, HistoryUnavailable, Hubs, Kind, Refusal, Snapshot};
 
 const AUCTION: AuctionId = AuctionId(1);
 /// Events between two drains: one batch of the committer.
@@ -40,7 +40,11 @@ impl History for Empty {
 
 #[async_trait]
 impl BidDesk for Empty {
-    async fn place(&self, _: &Bidder, _: BidFrame) -> String {
+    async fn place(&self, _: BidFrame) -> String {
+        String::new()
+    }
+
+    fn refuse(&self, _: Refusal) -> String {
         String::new()
     }
 }

@@ -149,6 +149,9 @@ pub const BODY_WITHIN: Span = Span::from_secs(10);
 pub const IMAGE_BYTES_MAX: usize = 5 * 1_024 * 1_024;
 /// Pixels along either side of an uploaded picture. More → 422 `invalid`.
 pub const IMAGE_SIDE_MAX: u32 = 8_000;
+/// Bytes of a picture that a form brings and nobody keeps, read on so that the browser comes to read the answer. More →
+/// the answer leaves before the end of the form.
+pub const PICTURE_SKIPPED_BYTES_MAX: usize = 32 * 1_024 * 1_024;
 /// Pixels of an uploaded picture: takes what telephones make (24.5 million). More → 422 `invalid`.
 pub const IMAGE_PIXELS_MAX: u64 = 25_000_000;
 /// Pixels along the longer side of a stored picture; larger ones are scaled down.

@@ -12,7 +12,7 @@ use std::process::Command;
 const MAY_IMPORT: [(&str, &[&str]); 10] = [
     ("http", &["account", "auction", "bus", "cluster", "domain", "protocol", "session", "store", "web"]),
     ("web", &["account", "domain", "protocol", "store"]),
-    ("protocol", &["auction", "bus", "domain", "store"]),
+    ("protocol", &["account", "auction", "bus", "domain", "store"]),
     ("cluster", &["auction", "bus", "domain", "protocol", "store"]),
     ("auction", &["bus", "domain", "store"]),
     ("session", &["account", "bus", "domain", "protocol"]),

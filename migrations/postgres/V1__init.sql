@@ -76,6 +76,7 @@ CREATE TABLE auctions (
     closed_us bigint
 );
 CREATE INDEX auctions_by_end ON auctions (ends_us, id);
+CREATE INDEX auctions_by_seller ON auctions (seller_id, id);
 CREATE INDEX auctions_unclosed ON auctions (ends_us, id) WHERE closed_us IS NULL;
 
 -- Where each auction stands after its newest event. Apart from auctions, so that a commit rewrites a short row

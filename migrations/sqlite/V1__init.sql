@@ -66,6 +66,7 @@ CREATE TABLE auctions (
     sold INTEGER NOT NULL DEFAULT 0 CHECK (sold IN (0, 1))
 ) STRICT;
 CREATE INDEX auctions_by_end ON auctions (ends_us, id);
+CREATE INDEX auctions_by_seller ON auctions (seller_id, id);
 CREATE INDEX auctions_unclosed ON auctions (ends_us, id, starts_us) WHERE closed_us IS NULL;
 CREATE INDEX auctions_closed ON auctions (ends_us, id) WHERE closed_us IS NOT NULL;
 

@@ -22,6 +22,9 @@ pub fn line(text: &str, chars_max: usize) -> Result<&str, String> {
     if text.chars().any(is_unprintable) {
         return Err("must be one line of printable characters".to_owned());
     }
+    if text.chars().all(is_blank) {
+        return Err("must have a visible character".to_owned());
+    }
     Ok(text)
 }
 
@@ -45,6 +48,17 @@ pub fn paragraphs(text: &str, chars_max: usize) -> Result<&str, String> {
 fn is_unprintable(each: char) -> bool {
     each.is_control()
         || matches!(each, '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+}
+
+/// Characters that show nothing by themselves: space, the empty Braille pattern, and Unicode's
+/// `Default_Ignorable_Code_Point`s.
+fn is_blank(each: char) -> bool {
+    each.is_whitespace()
+        || is_unprintable(each)
+        || matches!(each, '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}')
+        || matches!(each, '\u{180b}'..='\u{180f}' | '\u{200c}' | '\u{200d}' | '\u{2800}' | '\u{3164}' | '\u{ffa0}')
+        || matches!(each, '\u{fe00}'..='\u{fe0f}' | '\u{fff0}'..='\u{fff8}' | '\u{1bca0}'..='\u{1bca3}')
+        || matches!(each, '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
 }
 
 /// An e-mail address of the form that browsers accept in `<input type=email>` (WHATWG HTML,
@@ -145,6 +159,18 @@ mod tests {
         assert_eq!(line("김입찰", 3), Ok("김입찰"));
         for wrong in ["four", "a\nb", "a\0b", "\u{202e}ab", "\u{200b}", " "] {
             assert!(line(wrong, 3).is_err(), "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn a_nick_shows_something() {
+        for blank in
+            ["\u{3164}", "\u{ad}", "\u{34f}\u{115f}", "\u{1160} \u{ffa0}", "\u{180b}\u{180e}", "\u{2800}", "\u{e0041}"]
+        {
+            assert!(line(blank, 30).is_err(), "{blank:?}");
+        }
+        for seen in ["a\u{ad}b", "\u{1100}\u{1160}", "❤\u{fe0f}", "👩\u{200d}🎤", "०"] {
+            assert_eq!(line(seen, 30), Ok(seen));
         }
     }
 

@@ -8,10 +8,10 @@ use crate::account::Limiter;
 use crate::bus::Publication;
 use crate::clock::Clock;
 use crate::cluster::Router;
-use crate::domain::{AuctionId, Bidder, EventKind, Money, Seq};
-use crate::http::bids::receipt_frame;
+use crate::domain::{AuctionId, EventKind, Money, Seq};
+use crate::http::{receipt_frame, refusal_frame};
 use crate::protocol::client::AuctionView;
-use crate::session::{BidDesk, BidFrame, History, HistoryUnavailable, Snapshot};
+use crate::session::{BidDesk, BidFrame, History, HistoryUnavailable, Refusal, Snapshot};
 use crate::store::{Store, StoreError, StoredAuction, StoredEvent};
 
 /// History as the store has it.
@@ -94,7 +94,11 @@ impl RouterDesk {
 
 #[async_trait]
 impl BidDesk for RouterDesk {
-    async fn place(&self, bidder: &Bidder, BidFrame { auction_id, bid }: BidFrame) -> String {
-        receipt_frame(&self.router, &self.limiter, bidder.id, auction_id, bid).await
+    async fn place(&self, BidFrame { auction_id, bid }: BidFrame) -> String {
+        receipt_frame(&self.router, &self.limiter, auction_id, bid).await
+    }
+
+    fn refuse(&self, refusal: Refusal) -> String {
+        refusal_frame(refusal)
     }
 }

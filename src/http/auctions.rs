@@ -7,15 +7,16 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::auth::SignedInUser;
 use super::extract::{AuctionRef, limit};
-use super::given::Faults;
 use super::new_auction::NewAuctionBody;
-use super::object::Object;
 use super::openapi::problems;
+use super::params::{NoParams, Params};
 use super::{Door, HttpError, cursor, images};
 use crate::account::Limited;
 use crate::domain::Timestamp;
 use crate::limits::PAGE_DESCRIPTIONS_BYTES_MAX;
 use crate::protocol::client::{AuctionView, State};
+use crate::protocol::given::{Faults, Given};
+use crate::protocol::object::Object;
 use crate::store::{ListQuery, NewAuction, StateFilter, StoreError, StoredAuction};
 
 /// Puts an auction up.
@@ -28,11 +29,12 @@ use crate::store::{ListQuery, NewAuction, StateFilter, StoreError, StoredAuction
 pub(super) async fn create(
     door: web::Data<Door>,
     user: SignedInUser,
-    web::Json(Object(body)): web::Json<Object<NewAuctionBody>>,
+    _: NoParams,
+    web::Json(Object(body, faults)): web::Json<Object<NewAuctionBody>>,
 ) -> Result<HttpResponse, HttpError> {
     door.limit(Limited::Write, user.who())?;
     let now = door.clock.now();
-    let stored = put_up(&door, body.check(user.0.user.id, now)?).await?;
+    let stored = put_up(&door, body.check(faults, user.0.user.id, now)?).await?;
     Ok(HttpResponse::Created()
         .insert_header((header::LOCATION, format!("/api/v1/auctions/{}", stored.id)))
         .json(AuctionView::new(&stored, now)))
@@ -59,18 +61,18 @@ pub async fn put_up(door: &web::Data<Door>, auction: NewAuction) -> Result<Store
 
 /// Which auctions a list shows.
 #[derive(Debug, Default, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
+#[serde(default, deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct ListParams {
     /// All when left out.
     #[param(value_type = Option<State>, inline)]
-    state: Option<String>,
+    state: Given<String>,
     /// `next_cursor` of the page before.
-    #[param(pattern = "^[0-9a-f]{32}$")]
-    cursor: Option<String>,
+    #[param(value_type = Option<String>, pattern = "^[0-9a-f]{32}$")]
+    cursor: Given<String>,
     /// Most items on a page; 50 when left out. A page whose descriptions are long may end earlier: go on with its cursor.
     #[param(value_type = Option<u32>, minimum = 1, maximum = 1000)]
-    limit: Option<String>,
+    limit: Given<String>,
 }
 
 /// What to ask the store, or nothing when no auction can be in that state.
@@ -78,9 +80,8 @@ pub(super) struct ListParams {
 struct Asked(Option<ListQuery>);
 
 impl ListParams {
-    fn check(&self, now: Timestamp) -> Result<Asked, HttpError> {
-        let mut faults = Faults::default();
-        let state = match self.state.as_deref() {
+    fn check(&self, mut faults: Faults, now: Timestamp) -> Result<Asked, HttpError> {
+        let state = match self.state.value().map(String::as_str) {
             None => Some(StateFilter::All),
             Some("scheduled") => Some(StateFilter::Scheduled),
             Some("open") => Some(StateFilter::Open),
@@ -91,12 +92,12 @@ impl ListParams {
                 None
             }
         };
-        let after = self.cursor.as_deref().and_then(|text| {
+        let after = self.cursor.value().and_then(|text| {
             let problem = || "must be the `next_cursor` of a page".to_owned();
             faults.checked("cursor", cursor::from_text(text).ok_or_else(problem))
         });
-        let limit = limit(&mut faults, self.limit.as_deref());
-        faults.or(Some(Asked(state.map(|state| ListQuery { state, now, after, limit }))))
+        let limit = limit(&mut faults, self.limit.value().map(String::as_str));
+        Ok(faults.or(Some(Asked(state.map(|state| ListQuery { state, now, after, limit }))))?)
     }
 }
 
@@ -110,9 +111,12 @@ pub(super) struct AuctionsPage {
 
 /// Lists auctions, soonest closing first.
 #[utoipa::path(get, path = "/api/v1/auctions", tag = "auctions", responses((status = 200, description = "A page of auctions", body = AuctionsPage), problems::Invalid))]
-pub(super) async fn list(door: web::Data<Door>, params: web::Query<ListParams>) -> Result<HttpResponse, HttpError> {
+pub(super) async fn list(
+    door: web::Data<Door>,
+    Params(params, faults): Params<ListParams>,
+) -> Result<HttpResponse, HttpError> {
     let now = door.clock.now();
-    let Asked(query) = params.check(now)?;
+    let Asked(query) = params.check(faults, now)?;
     let page = match query {
         Some(query) => page(&door, query).await?,
         None => AuctionsPage { items: Vec::new(), next_cursor: None },
@@ -146,7 +150,11 @@ fn fitting(auctions: &[StoredAuction]) -> usize {
 #[utoipa::path(get, path = "/api/v1/auctions/{id}", tag = "auctions",
     params(("id" = String, Path, description = "The auction", pattern = "^[1-9][0-9]{0,17}$")),
     responses((status = 200, description = "The auction as it stands", body = AuctionView), problems::NotFound))]
-pub(super) async fn show(door: web::Data<Door>, AuctionRef(id): AuctionRef) -> Result<HttpResponse, HttpError> {
+pub(super) async fn show(
+    door: web::Data<Door>,
+    AuctionRef(id): AuctionRef,
+    _: NoParams,
+) -> Result<HttpResponse, HttpError> {
     let auction = door.store.auction(id).await?.ok_or(HttpError::NotFound)?;
     Ok(HttpResponse::Ok().json(AuctionView::new(&auction, door.clock.now())))
 }
@@ -161,6 +169,7 @@ pub(super) async fn watch(
     door: web::Data<Door>,
     user: SignedInUser,
     auction: AuctionRef,
+    _: NoParams,
 ) -> Result<HttpResponse, HttpError> {
     set_watched(&door, &user, auction, true).await
 }
@@ -175,6 +184,7 @@ pub(super) async fn unwatch(
     door: web::Data<Door>,
     user: SignedInUser,
     auction: AuctionRef,
+    _: NoParams,
 ) -> Result<HttpResponse, HttpError> {
     set_watched(&door, &user, auction, false).await
 }
@@ -194,14 +204,15 @@ async fn set_watched(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::http::given::faulty_fields;
+    use crate::http::error::faulty_fields;
+    use crate::http::params;
     use crate::limits::PAGE_ITEMS_DEFAULT;
 
     const NOW: Timestamp = Timestamp(1);
 
     fn params(query: &str) -> Result<Asked, Vec<&'static str>> {
-        let params = web::Query::<ListParams>::from_query(query).unwrap();
-        params.check(NOW).map_err(|error| faulty_fields(&error))
+        let Params(params, faults) = params::read::<ListParams>(query).unwrap();
+        params.check(faults, NOW).map_err(|error| faulty_fields(&error))
     }
 
     #[test]
@@ -217,7 +228,7 @@ mod tests {
     #[test]
     fn every_faulty_parameter_is_named() {
         assert_eq!(params("state=Open&limit=0&cursor=next"), Err(vec!["state", "cursor", "limit"]));
-        assert!(web::Query::<ListParams>::from_query("page=2").is_err());
-        assert!(web::Query::<ListParams>::from_query("limit=1&limit=2").is_err());
+        assert_eq!(params("page=2&limit=0"), Err(vec!["page", "limit"]));
+        assert_eq!(params("limit=1&limit=2"), Err(vec!["limit"]));
     }
 }

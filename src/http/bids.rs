@@ -3,109 +3,26 @@
 //! The hot path: a cached sign-in, one small body, one call of the engine, one struct written out.
 
 use std::borrow::Cow;
-use std::sync::Arc;
+use std::time::Duration;
 
 use actix_web::{HttpResponse, web};
-use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
-use uuid::Uuid;
+use serde::Serialize;
 
 use super::auth::SignedInUser;
 use super::extract::AuctionRef;
-use super::given::{Faults, Given};
-use super::object::Object;
 use super::openapi::problems;
-use super::problem::{Code, FieldFault};
-use super::{Door, HttpError, problem_of};
-use crate::account::{Limited, Limiter, Who, fields};
-use crate::auction::Answer;
+use super::params::NoParams;
+use super::problem::Code;
+use super::{Door, HttpError, counts, problem_of};
+use crate::account::{Limited, Limiter, Who};
+use crate::auction::BidError;
 use crate::cluster::Router;
-use crate::domain::{AuctionId, BidId, Bidder, Money, PlaceBid, UserId};
-use crate::limits::MESSAGE_CHARS_MAX;
+use crate::domain::{AuctionId, BidId, PlaceBid};
+use crate::protocol::bid::BidBody;
 use crate::protocol::client::{ReceiptView, RejectionFacts, bid_id_text};
-
-/// A bid as its bidder sends it.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct BidBody {
-    /// The client's own name for this bid: the same id gets the same answer.
-    #[serde(default)]
-    #[schema(value_type = String, required, format = "uuid")]
-    bid_id: Given<Uuid>,
-    /// Minor units.
-    #[serde(default)]
-    #[schema(value_type = i64, required, minimum = 0, maximum = 1_000_000_000_000_000_i64)]
-    amount: Given<i64>,
-    /// A word to the room, one line.
-    #[serde(default)]
-    #[schema(value_type = Option<String>, max_length = 100, pattern = "^[^\\x00-\\x1f\\x7f-\\x9f\\u200b\\u200e\\u200f\\u2028-\\u202e\\u2060-\\u206f\\ufeff]*$")]
-    message: Given<String>,
-}
-
-impl BidBody {
-    fn check(self, bidder: Bidder) -> Result<PlaceBid, HttpError> {
-        let mut faults = Faults::default();
-        let bid_id = faults.required("bid_id", self.bid_id);
-        let amount = faults.required("amount", self.amount);
-        let amount = amount.and_then(|minor| faults.checked("amount", amount_of(minor)));
-        let text = faults.optional("message", self.message);
-        let message = text.and_then(|text| faults.checked("message", message(&text))).flatten();
-        let bid = bid_id.zip(amount).map(|(bid_id, amount)| PlaceBid {
-            bid_id: BidId(bid_id.as_u128()),
-            bidder,
-            amount,
-            message,
-        });
-        faults.or(bid)
-    }
-}
-
-fn amount_of(minor: i64) -> Result<Money, String> {
-    Money::new(minor).ok_or_else(|| format!("must be from 0 to {} minor units", Money::MAX))
-}
-
-/// A bid's message as it is kept: trimmed, one line; nothing when it is empty.
-///
-/// # Errors
-/// What would be right.
-pub fn message(text: &str) -> Result<Option<Arc<str>>, String> {
-    if text.trim().is_empty() {
-        return Ok(None);
-    }
-    fields::line(text, MESSAGE_CHARS_MAX).map(|line| Some(line.into()))
-}
-
-/// Places a bid, at `bidder`'s rate: over HTTP, from the page's form and from a WebSocket frame alike.
-///
-/// # Errors
-/// The bidder's rate is used up, the message is not of the right form, or the engine gave no answer. A
-/// refusal is no error but an [`Answer`].
-pub async fn place_bid_checked(
-    router: &Router,
-    limiter: &Limiter,
-    bidder: UserId,
-    auction_id: AuctionId,
-    bid: PlaceBid,
-) -> Result<Answer, HttpError> {
-    limiter.check(Limited::Bid, Who::User(bidder)).map_err(HttpError::RateLimited)?;
-    place_bid_counted(router, auction_id, bid).await
-}
-
-/// Places a bid that its bidder's rate has let through.
-///
-/// # Errors
-/// See [`place_bid_checked`].
-pub(super) async fn place_bid_counted(
-    router: &Router,
-    auction_id: AuctionId,
-    bid: PlaceBid,
-) -> Result<Answer, HttpError> {
-    let kept = match bid.message.as_deref() {
-        Some(text) => message(text).map_err(|problem| HttpError::invalid("message", problem))?,
-        None => None,
-    };
-    Ok(router.place_bid(auction_id, PlaceBid { message: kept, ..bid }).await?)
-}
+use crate::protocol::given::FieldFault;
+use crate::protocol::object::Object;
+use crate::session::{Refusal, Why};
 
 /// Places a bid.
 #[utoipa::path(post, path = "/api/v1/auctions/{id}/bids", tag = "bids", request_body = BidBody,
@@ -119,10 +36,10 @@ pub(super) async fn place(
     door: web::Data<Door>,
     user: SignedInUser,
     AuctionRef(auction_id): AuctionRef,
-    web::Json(Object(body)): web::Json<Object<BidBody>>,
+    _: NoParams,
+    web::Json(Object(body, faults)): web::Json<Object<BidBody>>,
 ) -> Result<HttpResponse, HttpError> {
-    // Its form is checked here, all members at once: not again as on the other ways in.
-    let bid = body.check(user.0.user.bidder())?;
+    let bid = body.check(faults)?.by(user.0.user.bidder());
     door.limit(Limited::Bid, user.who())?;
     let answer = door.router.place_bid(auction_id, bid).await?;
     let receipt = answer.outcome.map_err(HttpError::Rejected)?;
@@ -130,23 +47,27 @@ pub(super) async fn place(
     Ok(response.json(ReceiptView::from(&receipt)))
 }
 
-/// The answer to a bid that came in a WebSocket frame.
+/// A WebSocket frame that says what became of a request.
 #[derive(Debug, Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 enum Frame {
     #[serde(rename = "receipt")]
     Accepted(ReceiptView),
     #[serde(rename = "receipt")]
-    Rejected(Refusal),
+    Rejected(Told),
+    Error(Told),
 }
 
-/// What a refused bidder is told in a frame: as over HTTP.
+/// What is told of a refusal in a frame: as over HTTP.
 #[derive(Debug, Serialize)]
-struct Refusal {
-    /// Always `rejected`.
-    status: &'static str,
-    bid_id: String,
-    auction_id: String,
+struct Told {
+    /// Always `rejected`, in the receipt of a bid.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bid_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    auction_id: Option<String>,
     code: Code,
     detail: Cow<'static, str>,
     retryable: bool,
@@ -159,32 +80,49 @@ struct Refusal {
     errors: Vec<FieldFault>,
 }
 
-/// Places a bid that came in a WebSocket frame and returns the whole `receipt` frame.
-pub async fn receipt_frame(
-    router: &Router,
-    limiter: &Limiter,
-    bidder: UserId,
-    auction_id: AuctionId,
-    bid: PlaceBid,
-) -> String {
+/// Places a bid that came in a WebSocket frame, at its bidder's rate, and returns the whole `receipt` frame.
+pub async fn receipt_frame(router: &Router, limiter: &Limiter, auction_id: AuctionId, bid: PlaceBid) -> String {
     let bid_id = bid.bid_id;
-    let answer = place_bid_checked(router, limiter, bidder, auction_id, bid).await;
-    let frame = match answer.and_then(|answer| answer.outcome.map_err(HttpError::Rejected)) {
-        Ok(receipt) => Frame::Accepted(ReceiptView::from(&receipt)),
-        Err(error) => Frame::Rejected(refusal(auction_id, bid_id, &error)),
+    let placed = match limiter.check(Limited::Bid, Who::User(bid.bidder.id)) {
+        Ok(()) => router.place_bid(auction_id, bid).await.map_err(HttpError::from),
+        Err(wait) => Err(HttpError::RateLimited(wait)),
     };
-    serde_json::to_string(&frame).unwrap_or_else(|error| {
-        tracing::error!(%error, "a receipt could not be written out");
-        String::new()
-    })
+    let frame = match placed.and_then(|answer| answer.outcome.map_err(HttpError::Rejected)) {
+        Ok(receipt) => Frame::Accepted(ReceiptView::from(&receipt)),
+        Err(error) => {
+            counts::ended(&error);
+            Frame::Rejected(told(&error, Some(auction_id), Some(bid_id)))
+        }
+    };
+    json(&frame)
 }
 
-fn refusal(auction_id: AuctionId, bid_id: BidId, error: &HttpError) -> Refusal {
+/// The frame for a request that the session itself refused: the `receipt` of a bid that is known by name and bidder,
+/// else an `error`.
+#[must_use]
+pub fn refusal_frame(Refusal { why, is_bid, auction_id, bid_id }: Refusal) -> String {
+    let is_receipt = is_bid && bid_id.is_some() && !matches!(why, Why::Unauthenticated);
+    let error = match why {
+        Why::Unauthenticated => HttpError::Unauthenticated,
+        Why::Stopping => HttpError::Bid(BidError::Moving),
+        Why::Overloaded => HttpError::Overloaded,
+        Why::TooFast => HttpError::RateLimited(Duration::from_secs(1)),
+        Why::TooManySubscriptions => HttpError::TooManySubscriptions,
+        Why::Invalid(faults) => HttpError::Invalid(faults),
+    };
+    if is_bid {
+        counts::refused(error.code());
+    }
+    let told = told(&error, auction_id, bid_id);
+    json(&if is_receipt { Frame::Rejected(told) } else { Frame::Error(Told { status: None, ..told }) })
+}
+
+fn told(error: &HttpError, auction_id: Option<AuctionId>, bid_id: Option<BidId>) -> Told {
     let problem = problem_of(error);
-    Refusal {
-        status: "rejected",
-        bid_id: bid_id_text(bid_id),
-        auction_id: auction_id.to_string(),
+    Told {
+        status: Some("rejected"),
+        bid_id: bid_id.map(bid_id_text),
+        auction_id: auction_id.map(|id| id.to_string()),
         code: problem.code,
         detail: problem.detail,
         retryable: problem.code.retryable(),
@@ -194,57 +132,56 @@ fn refusal(auction_id: AuctionId, bid_id: BidId, error: &HttpError) -> Refusal {
     }
 }
 
+fn json(frame: &Frame) -> String {
+    serde_json::to_string(frame).unwrap_or_else(|error| {
+        tracing::error!(%error, "a frame could not be written out");
+        String::new()
+    })
+}
+
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
-    use crate::domain::Rejection;
-    use crate::http::given::faulty_fields;
-
-    const ID: &str = r#""bid_id": "0199d5a0-7c1e-7000-8000-5b1f3c1d2e4f""#;
-
-    fn check(json: &str) -> Result<PlaceBid, Vec<&'static str>> {
-        let body: BidBody = serde_json::from_str(json).unwrap();
-        body.check(Bidder { id: UserId(1), nick: "ann".into() }).map_err(|error| faulty_fields(&error))
-    }
-
-    #[test]
-    fn a_bid_without_an_amount_or_with_text_or_a_fraction_in_it_is_invalid() {
-        for amount in ["null", "\"1000\"", "1000.0", "1000.4", "1e3", "-1", "1000000000000001", "[]", "true"] {
-            assert_eq!(check(&format!(r#"{{{ID}, "amount": {amount}}}"#)).unwrap_err(), ["amount"], "{amount}");
-        }
-        assert_eq!(check("{}").unwrap_err(), ["bid_id", "amount"]);
-        assert_eq!(check(&format!(r#"{{{ID}, "amount": 1000}}"#)).unwrap().amount, Money::new(1_000).unwrap());
-    }
-
-    #[test]
-    fn a_message_is_kept_trimmed_and_an_empty_one_not_at_all() {
-        let sent = |text: &str| check(&format!(r#"{{{ID}, "amount": 1, "message": {text}}}"#)).map(|bid| bid.message);
-        assert_eq!(sent(r#"" hello ""#), Ok(Some("hello".into())));
-        assert_eq!(sent(r#""  ""#), Ok(None));
-        assert_eq!(sent("null"), Ok(None));
-        assert_eq!(sent(r#""a\u0000b""#), Err(vec!["message"]));
-        assert_eq!(sent("7"), Err(vec!["message"]));
-        assert!(sent(&format!("\"{}\"", "가".repeat(100))).is_ok());
-        assert_eq!(sent(&format!("\"{}\"", "가".repeat(101))), Err(vec!["message"]));
-    }
+    use crate::domain::{Money, Rejection};
 
     #[test]
     fn a_refusal_in_a_frame_says_what_it_would_say_over_http() {
-        let low = Rejection::TooLow { min_next: Money::new(12).unwrap(), top: None };
-        let frame = |error| serde_json::to_value(Frame::Rejected(refusal(AuctionId(7), BidId(1), &error))).unwrap();
+        let low = HttpError::Rejected(Rejection::TooLow { min_next: Money::new(12).unwrap(), top: None });
         assert_eq!(
-            frame(HttpError::Rejected(low)),
+            serde_json::to_value(Frame::Rejected(told(&low, Some(AuctionId(7)), Some(BidId(1))))).unwrap(),
             json!({
                 "type": "receipt", "status": "rejected", "bid_id": "00000000-0000-0000-0000-000000000001",
                 "auction_id": "7", "code": "too_low", "detail": "The bid must be at least `min_next`.",
                 "retryable": false, "min_next": 12, "top": null,
             })
         );
-        let limited = frame(HttpError::RateLimited(Duration::from_millis(1_500)));
-        assert_eq!((&limited["code"], &limited["retry_after"]), (&json!("rate_limited"), &json!(2)));
+        let limited = told(&HttpError::RateLimited(Duration::from_millis(1_500)), None, None);
+        assert_eq!((limited.code, limited.retry_after), (Code::RateLimited, Some(2)));
+    }
+
+    fn frame(why: Why, is_bid: bool) -> Value {
+        let bid_id = is_bid.then_some(BidId(1));
+        serde_json::from_str(&refusal_frame(Refusal { why, is_bid, auction_id: Some(AuctionId(7)), bid_id })).unwrap()
+    }
+
+    #[test]
+    fn what_a_session_refuses_says_when_to_try_again() {
+        for (why, code) in [(Why::Stopping, "moving"), (Why::Overloaded, "overloaded"), (Why::TooFast, "rate_limited")]
+        {
+            let told = frame(why, true);
+            assert_eq!((&told["type"], &told["status"]), (&json!("receipt"), &json!("rejected")), "{told}");
+            assert_eq!((&told["code"], &told["retryable"]), (&json!(code), &json!(true)), "{told}");
+            assert!(told["detail"].is_string() && told["retry_after"].as_u64().unwrap() >= 1, "{told}");
+        }
+        for (why, code) in
+            [(Why::Unauthenticated, "unauthenticated"), (Why::TooManySubscriptions, "too_many_subscriptions")]
+        {
+            let told = frame(why, code == "unauthenticated");
+            assert_eq!((&told["type"], &told["code"]), (&json!("error"), &json!(code)), "{told}");
+            assert_eq!((&told["retryable"], &told["auction_id"]), (&json!(false), &json!("7")), "{told}");
+            assert!(told["detail"].is_string() && told.get("status").is_none(), "{told}");
+        }
     }
 }

@@ -6,17 +6,18 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use actix_web::error::{JsonPayloadError, QueryPayloadError};
+use actix_web::error::JsonPayloadError;
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, ResponseError};
 
 use super::arrival::is_late;
 use super::picture::PictureError;
-use super::problem::{Code, FieldFault, Problem};
+use super::problem::{Code, Problem};
 use crate::account::AccountError;
 use crate::auction::BidError;
 use crate::domain::Rejection;
 use crate::protocol::client::rejection_view;
+use crate::protocol::given::{FieldFault, shortened};
 use crate::store::StoreError;
 
 /// A full queue drains within a second.
@@ -53,6 +54,9 @@ pub enum HttpError {
     RateLimited(Duration),
     #[error("too much is waiting")]
     Overloaded,
+    /// Of a WebSocket session.
+    #[error("too many auctions are followed")]
+    TooManySubscriptions,
     /// A bid was refused: an answer that is told as a problem.
     #[error("the bid was refused")]
     Rejected(Rejection),
@@ -68,10 +72,10 @@ impl HttpError {
     /// One faulty field.
     #[must_use]
     pub fn invalid(field: &'static str, problem: impl Into<String>) -> Self {
-        Self::Invalid(vec![FieldFault { field, problem: problem.into() }])
+        Self::Invalid(vec![FieldFault { field: field.into(), problem: problem.into() }])
     }
 
-    fn code(&self) -> Code {
+    pub(super) fn code(&self) -> Code {
         match self {
             Self::Unauthenticated => Code::Unauthenticated,
             Self::ForbiddenOrigin => Code::ForbiddenOrigin,
@@ -82,6 +86,7 @@ impl HttpError {
             Self::UnsupportedMedia(_) => Code::UnsupportedMedia,
             Self::UpgradeRequired => Code::UpgradeRequired,
             Self::Invalid(_) | Self::Account(AccountError::Invalid(_)) => Code::Invalid,
+            Self::TooManySubscriptions => Code::TooManySubscriptions,
             Self::RateLimited(_) => Code::RateLimited,
             Self::Overloaded | Self::Bid(BidError::Overloaded) | Self::Account(AccountError::Overloaded) => {
                 Code::Overloaded
@@ -134,7 +139,8 @@ pub fn problem_of(error: &HttpError) -> Problem {
         HttpError::Rejected(rejection) => Problem { facts: rejection_view(rejection).1, ..problem },
         HttpError::Invalid(faults) => Problem { errors: faults.clone(), ..problem },
         HttpError::Account(AccountError::Invalid(faults)) => {
-            let errors = faults.iter().map(|(field, problem)| FieldFault { field, problem: problem.clone() });
+            let errors =
+                faults.iter().map(|(field, problem)| FieldFault { field: (*field).into(), problem: problem.clone() });
             Problem { errors: errors.collect(), ..problem }
         }
         HttpError::MethodNotAllowed(methods) => Problem { allow: Some(methods), ..problem },
@@ -151,6 +157,7 @@ pub fn problem_of(error: &HttpError) -> Problem {
         | HttpError::UnsupportedMedia(_)
         | HttpError::UpgradeRequired
         | HttpError::Overloaded
+        | HttpError::TooManySubscriptions
         | HttpError::Bid(_)
         | HttpError::Account(_)
         | HttpError::Store(_) => problem,
@@ -179,6 +186,7 @@ fn detail(code: Code, error: &HttpError) -> Cow<'static, str> {
         }
         Code::UpgradeRequired => "Send a WebSocket handshake of version 13 (RFC 6455, 4.1).".into(),
         Code::Invalid => "See `errors` for each fault.".into(),
+        Code::TooManySubscriptions => "Unsubscribe from an auction first, or open another connection.".into(),
         Code::BidIdReused => "Another bid came under this bid_id; make a new one for each bid.".into(),
         Code::RateLimited => "Wait as long as `Retry-After` says.".into(),
         Code::Internal => "The request could not be done; sending it again will not help.".into(),
@@ -221,19 +229,17 @@ impl From<JsonPayloadError> for HttpError {
     }
 }
 
-impl From<QueryPayloadError> for HttpError {
-    fn from(error: QueryPayloadError) -> Self {
-        match error {
-            QueryPayloadError::Deserialize(error) => Self::invalid("query", shortened(&error.to_string())),
-            _ => Self::invalid("query", "could not be read"),
-        }
+impl From<Vec<FieldFault>> for HttpError {
+    fn from(faults: Vec<FieldFault>) -> Self {
+        Self::Invalid(faults)
     }
 }
 
-/// A reader's message may repeat what the client sent: no need to send all of it back.
-fn shortened(message: &str) -> String {
-    const CHARS_MAX: usize = 200;
-    message.chars().take(CHARS_MAX).collect()
+/// The names of the faulty fields, for the tests of those who check.
+#[cfg(test)]
+pub(super) fn faulty_fields(error: &HttpError) -> Vec<&'static str> {
+    let HttpError::Invalid(faults) = error else { panic!("{error}") };
+    crate::protocol::given::faulty_fields(faults)
 }
 
 #[cfg(test)]

@@ -5,27 +5,22 @@
 use std::future::{Ready, ready};
 
 use actix_web::dev::Payload;
-use actix_web::error::{JsonPayloadError, QueryPayloadError};
+use actix_web::error::JsonPayloadError;
 use actix_web::{FromRequest, HttpRequest, web};
 
 use super::HttpError;
-use super::given::Faults;
 use crate::domain::AuctionId;
 use crate::limits::{BODY_BYTES_MAX, PAGE_ITEMS_DEFAULT, PAGE_ITEMS_MAX};
+use crate::protocol::given::{Faults, auction_id, digits};
 
 /// Sets the bounds and the answers to unreadable requests for all handlers.
 pub(super) fn bounds(cfg: &mut web::ServiceConfig) {
     cfg.app_data(web::JsonConfig::default().limit(BODY_BYTES_MAX).error_handler(json_fault))
         .app_data(web::FormConfig::default().limit(BODY_BYTES_MAX))
-        .app_data(web::PayloadConfig::default().limit(BODY_BYTES_MAX))
-        .app_data(web::QueryConfig::default().error_handler(query_fault));
+        .app_data(web::PayloadConfig::default().limit(BODY_BYTES_MAX));
 }
 
 fn json_fault(error: JsonPayloadError, _req: &HttpRequest) -> actix_web::Error {
-    HttpError::from(error).into()
-}
-
-fn query_fault(error: QueryPayloadError, _req: &HttpRequest) -> actix_web::Error {
     HttpError::from(error).into()
 }
 
@@ -43,17 +38,6 @@ impl FromRequest for AuctionRef {
     }
 }
 
-/// The id in its one written form: decimal digits, the first not 0.
-#[must_use]
-pub fn auction_id(text: &str) -> Option<AuctionId> {
-    if text.starts_with('0') { None } else { digits(text).map(AuctionId) }
-}
-
-/// A number of nothing but decimal digits.
-pub(super) fn digits(text: &str) -> Option<i64> {
-    if text.bytes().all(|byte| byte.is_ascii_digit()) { text.parse().ok() } else { None }
-}
-
 /// `limit` of a list's query, or the default.
 pub(super) fn limit(faults: &mut Faults, given: Option<&str>) -> u32 {
     let Some(text) = given else { return PAGE_ITEMS_DEFAULT };
@@ -69,15 +53,6 @@ pub(super) fn limit(faults: &mut Faults, given: Option<&str>) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn an_auction_id_has_one_written_form() {
-        assert_eq!(auction_id("1"), Some(AuctionId(1)));
-        assert_eq!(auction_id("9223372036854775807"), Some(AuctionId(i64::MAX)));
-        for wrong in ["", "0", "01", "-1", "+1", "1.0", "abc", "1 ", "９", "9223372036854775808"] {
-            assert_eq!(auction_id(wrong), None, "{wrong:?}");
-        }
-    }
 
     #[test]
     fn a_limit_outside_its_bounds_is_a_fault() {

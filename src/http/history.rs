@@ -4,38 +4,38 @@ use actix_web::{HttpResponse, web};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::extract::{AuctionRef, digits, limit};
-use super::given::Faults;
+use super::extract::{AuctionRef, limit};
 use super::openapi::problems;
+use super::params::Params;
 use super::{Door, HttpError};
 use crate::domain::Seq;
 use crate::protocol::client::BidView;
+use crate::protocol::given::{Faults, Given, digits};
 
 /// Which part of the history.
 #[derive(Debug, Default, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
+#[serde(default, deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct HistoryParams {
     /// Bids with a higher seq; from the first when left out.
     #[param(value_type = Option<i64>, minimum = 0)]
-    after_seq: Option<String>,
+    after_seq: Given<String>,
     /// Items on a page; 50 when left out.
     #[param(value_type = Option<u32>, minimum = 1, maximum = 1000)]
-    limit: Option<String>,
+    limit: Given<String>,
 }
 
 impl HistoryParams {
-    fn check(&self) -> Result<(Seq, u32), HttpError> {
-        let mut faults = Faults::default();
-        let after = match self.after_seq.as_deref() {
+    fn check(&self, mut faults: Faults) -> Result<(Seq, u32), HttpError> {
+        let after = match self.after_seq.value() {
             Some(text) => {
                 let problem = || "must be a seq: a number from 0".to_owned();
                 faults.checked("after_seq", digits(text).map(Seq).ok_or_else(problem))
             }
             None => Some(Seq::ZERO),
         };
-        let limit = limit(&mut faults, self.limit.as_deref());
-        faults.or(after.map(|after| (after, limit)))
+        let limit = limit(&mut faults, self.limit.value().map(String::as_str));
+        Ok(faults.or(after.map(|after| (after, limit)))?)
     }
 }
 
@@ -55,9 +55,9 @@ pub(super) struct BidsPage {
 pub(super) async fn list(
     door: web::Data<Door>,
     AuctionRef(auction_id): AuctionRef,
-    params: web::Query<HistoryParams>,
+    Params(params, faults): Params<HistoryParams>,
 ) -> Result<HttpResponse, HttpError> {
-    let (after, limit) = params.check()?;
+    let (after, limit) = params.check(faults)?;
     let wanted = usize::try_from(limit).unwrap_or(usize::MAX);
     let events = door.store.events_after(auction_id, after, limit.saturating_add(1)).await?;
     if events.is_empty() {
@@ -76,7 +76,10 @@ mod tests {
 
     #[test]
     fn a_history_is_read_from_a_seq_on() {
-        let check = |query: &str| web::Query::<HistoryParams>::from_query(query).unwrap().check();
+        let check = |query: &str| {
+            let Params(params, faults) = crate::http::params::read::<HistoryParams>(query).unwrap();
+            params.check(faults)
+        };
         assert_eq!(check("after_seq=41&limit=2").unwrap(), (Seq(41), 2));
         for wrong in ["after_seq=-1", "after_seq=", "after_seq=x", "limit=0", "after_seq=9223372036854775808"] {
             assert!(check(wrong).is_err(), "{wrong}");

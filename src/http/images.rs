@@ -13,6 +13,7 @@ use utoipa::ToSchema;
 
 use super::auth::SignedInUser;
 use super::openapi::problems;
+use super::params::NoParams;
 use super::picture::{self, Picture};
 use super::{Door, HttpError};
 use crate::account::Limited;
@@ -55,6 +56,7 @@ pub(super) struct UploadForm {
 pub(super) async fn upload(
     door: web::Data<Door>,
     user: SignedInUser,
+    _: NoParams,
     parts: Multipart,
 ) -> Result<HttpResponse, HttpError> {
     door.limit(Limited::Write, user.who())?;

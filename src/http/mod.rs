@@ -27,25 +27,25 @@ pub mod auctions;
 pub mod auth;
 pub mod bids;
 mod bids_door;
+mod counts;
 mod cursor;
 pub mod error;
 pub mod extract;
-pub mod given;
 mod health;
 mod history;
 pub mod images;
 pub mod new_auction;
-mod object;
 pub mod openapi;
 pub mod origin;
 pub mod original;
 pub mod pages;
+mod params;
 pub mod picture;
 pub mod problem;
 mod time;
 mod users;
 
-pub use bids::{place_bid_checked, receipt_frame};
+pub use bids::{receipt_frame, refusal_frame};
 pub use error::{HttpError, problem_of};
 pub use origin::origin_allowed;
 
@@ -92,6 +92,7 @@ pub fn routes(cfg: &mut web::ServiceConfig) {
             .wrap(from_fn(arrival::bound))
             .wrap(from_fn(origin::check))
             .wrap(DefaultHeaders::new().add((X_CONTENT_TYPE_OPTIONS, "nosniff")))
+            .wrap(from_fn(pages::problems::show))
             .service(at("/sse", "GET").route(get().to(streams::server_clock)))
             .service(at("/api/v1/ws", "GET").route(get().to(streams::web_socket)))
             .service(at("/api/v1/events", "GET").route(get().to(streams::many_auctions)))

@@ -4,16 +4,16 @@
 
 use serde::Deserialize;
 use serde::de::MapAccess;
-use serde::de::value::MapAccessDeserializer;
 use utoipa::ToSchema;
 
 use super::HttpError;
-use super::given::{Faults, Given, Member};
 use crate::account::fields;
 use crate::domain::{Currency, Money, Rules, Span, Terms, Timestamp, UserId};
 use crate::limits::{
     DESCRIPTION_CHARS_MAX, DURATION_MAX, DURATION_MIN, START_AHEAD_MAX, START_PAST_MAX, TITLE_CHARS_MAX,
 };
+use crate::protocol::given::{Faults, Given, Member};
+use crate::protocol::object::Object;
 use crate::store::NewAuction;
 
 /// The original application's auctions run a day.
@@ -26,7 +26,7 @@ const ONE_SECOND: Span = Span::from_secs(1);
 pub struct NewAuctionBody {
     /// One line.
     #[serde(default)]
-    #[schema(value_type = String, required, min_length = 1, max_length = 120, pattern = "^[^\\x00-\\x1f\\x7f-\\x9f\\u200b\\u200e\\u200f\\u2028-\\u202e\\u2060-\\u206f\\ufeff]*[^\\s\\x00-\\x1f\\x7f-\\x9f\\u200b\\u200e\\u200f\\u2028-\\u202e\\u2060-\\u206f\\ufeff][^\\x00-\\x1f\\x7f-\\x9f\\u200b\\u200e\\u200f\\u2028-\\u202e\\u2060-\\u206f\\ufeff]*$")]
+    #[schema(value_type = String, required, min_length = 1, max_length = 120, pattern = "^[^\\x00-\\x1f\\x7f-\\x9f\\u200b\\u200e\\u200f\\u2028-\\u202e\\u2060-\\u206f\\ufeff]*[^\\s\\x00-\\x1f\\x7f-\\x9f\\u00ad\\u034f\\u061c\\u115f\\u1160\\u17b4\\u17b5\\u180b-\\u180f\\u200b-\\u200f\\u2028-\\u202e\\u2060-\\u206f\\u2800\\u3164\\ufe00-\\ufe0f\\ufeff\\uffa0\\ufff0-\\ufff8][^\\x00-\\x1f\\x7f-\\x9f\\u200b\\u200e\\u200f\\u2028-\\u202e\\u2060-\\u206f\\ufeff]*$")]
     pub title: Given<String>,
     #[serde(default)]
     #[schema(value_type = Option<String>, max_length = 5000, pattern = "^[^\\x00-\\x08\\x0b\\x0c\\x0e-\\x1f\\x7f-\\x9f\\u200b\\u200e\\u200f\\u2028-\\u202e\\u2060-\\u206f\\ufeff]*$")]
@@ -72,13 +72,17 @@ pub struct RulesBody {
     #[serde(default)]
     #[schema(value_type = Option<bool>)]
     pub leader_may_raise: Given<bool>,
+    /// Members that nobody knows.
+    #[serde(skip)]
+    pub unknown: Faults,
 }
 
 impl Member for RulesBody {
     const WANTED: &'static str = "an object";
 
     fn from_object<'de, A: MapAccess<'de>>(object: A) -> Result<Option<Self>, A::Error> {
-        Self::deserialize(MapAccessDeserializer::new(object)).map(Some)
+        let Object(body, unknown) = Object::from_members(object)?;
+        Ok(Some(Self { unknown, ..body }))
     }
 }
 
@@ -86,9 +90,8 @@ impl NewAuctionBody {
     /// The auction that `seller` puts up at `now`.
     ///
     /// # Errors
-    /// Every faulty field.
-    pub fn check(self, seller: UserId, now: Timestamp) -> Result<NewAuction, HttpError> {
-        let mut faults = Faults::default();
+    /// Every faulty field; `faults` are those found while reading.
+    pub fn check(self, mut faults: Faults, seller: UserId, now: Timestamp) -> Result<NewAuction, HttpError> {
         let title = faults.required("title", self.title);
         let title = title.and_then(|title| faults.checked("title", kept(fields::line(&title, TITLE_CHARS_MAX))));
         let description = faults.optional("description", self.description).unwrap_or_default();
@@ -106,7 +109,7 @@ impl NewAuctionBody {
             created_at: now,
             terms: Terms { seller, currency, start_price, starts_at, ends_at, rules },
         });
-        faults.or(auction)
+        Ok(faults.or(auction)?)
     }
 }
 
@@ -128,6 +131,7 @@ fn rules(faults: &mut Faults, given: Given<RulesBody>) -> Rules {
     const INCREMENT_MAX: i64 = Money::MAX.minor() / 1_000;
     let mut rules = Rules::default();
     let Some(body) = faults.optional("rules", given) else { return rules };
+    faults.extend_within("rules", body.unknown);
     if let Some(increment) = faults.optional("rules.min_increment", body.min_increment) {
         match Money::new(increment) {
             Some(money) if (1..=INCREMENT_MAX).contains(&increment) => rules.min_increment = money,
@@ -195,13 +199,13 @@ fn in_millis(at: Timestamp) -> Timestamp {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::http::given::faulty_fields;
+    use crate::http::error::faulty_fields;
 
     const NOW: Timestamp = Timestamp(1_764_000_000_000_999);
 
     fn check(json: &str) -> Result<NewAuction, Vec<&'static str>> {
-        let body: NewAuctionBody = serde_json::from_str(json).unwrap();
-        body.check(UserId(7), NOW).map_err(|error| faulty_fields(&error))
+        let Object(body, faults) = serde_json::from_str::<Object<NewAuctionBody>>(json).unwrap();
+        body.check(faults, UserId(7), NOW).map_err(|error| faulty_fields(&error))
     }
 
     #[test]
@@ -264,8 +268,8 @@ mod tests {
     }
 
     #[test]
-    fn a_rule_that_nobody_knows_is_refused() {
-        let error = serde_json::from_str::<NewAuctionBody>(r#"{"rules": {"soft_close": true}}"#).unwrap_err();
-        assert!(error.to_string().contains("soft_close"), "{error}");
+    fn what_nobody_knows_is_named_beside_what_is_wrong() {
+        let faults = check(r#"{"titel": "a", "start_price": 1, "rules": {"soft_close": true, "min_increment": 0}}"#);
+        assert_eq!(faults.unwrap_err(), ["titel", "title", "rules.soft_close", "rules.min_increment"]);
     }
 }

@@ -16,11 +16,14 @@ pub use bid::place as place_bid;
 pub use item::{NewAuctionForm, create_auction, post as post_item};
 pub use texts::{SIGN_IN_NEEDED, with_note};
 
-use super::Door;
 use super::address::ClientAddress;
 use super::auth::{Caller, removal_cookie, session_cookie};
-use super::pages::redirect;
+use super::pages::{Visit, redirect, set_retry_after, wants_page};
+use super::problem::Problem;
+use super::{Door, HttpError, problem_of};
 use crate::account::{Issued, Limited};
+use crate::web::JoinPage;
+use crate::web::texts::note;
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
@@ -40,25 +43,44 @@ struct LoginFields {
 }
 
 /// `POST /auth/join`: signs up, and in. The original's field `money` is taken and ignored.
+///
+/// What is refused comes back: to a browser as the form with all but the password, to a program as the original did.
 pub async fn join(
-    door: web::Data<Door>,
+    mut visit: Visit,
     client: ClientAddress,
     request: HttpRequest,
     payload: Option<web::Bytes>,
 ) -> HttpResponse {
-    let back = |message: &str| redirect(&with_note("/join", "error", message));
-    let Some(fields) = body::read::<JoinFields>(&request, payload.as_deref()) else { return back(texts::INVALID) };
-    if door.limiter.check_everywhere(Limited::SignUp, client.who()).await.is_err() {
-        return back(texts::RATE_LIMITED);
+    let door = web::Data::clone(&visit.door);
+    let fields = body::read::<JoinFields>(&request, payload.as_deref());
+    let readable = fields.is_some();
+    let fields = fields.unwrap_or_default();
+    let Err(error) = sign_up(&door, client, &fields, readable).await else {
+        return match door.accounts.sign_in(&fields.email, &fields.password).await {
+            Ok(issued) => welcome(&door, &issued, "/"),
+            // The account is there; only the convenience of being signed in at once is not.
+            Err(_error) => redirect("/"),
+        };
+    };
+    let (problem, message) = told(&error);
+    if !wants_page(&request) {
+        return redirect(&with_note("/join", "error", message));
     }
-    if let Err(error) = door.accounts.sign_up(&fields.email, &fields.nick, &fields.password).await {
-        return back(texts::of_account_error(&error));
+    visit.frame.note = note(visit.frame.lang, message);
+    "/join".clone_into(&mut visit.frame.path);
+    let page = JoinPage { f: visit.frame.clone(), email: fields.email, nick: fields.nick };
+    let mut response = visit.answer_with(problem.code.status(), Ok(page));
+    set_retry_after(&mut response, problem.retry_after_s);
+    response
+}
+
+async fn sign_up(door: &Door, client: ClientAddress, fields: &JoinFields, readable: bool) -> Result<(), HttpError> {
+    if !readable {
+        return Err(HttpError::invalid("body", "could not be read"));
     }
-    match door.accounts.sign_in(&fields.email, &fields.password).await {
-        Ok(issued) => welcome(&door, &issued, "/"),
-        // The account is there; only the convenience of being signed in at once is not.
-        Err(_error) => redirect("/"),
-    }
+    door.limit_everywhere(Limited::SignUp, client.who()).await?;
+    door.accounts.sign_up(&fields.email, &fields.nick, &fields.password).await?;
+    Ok(())
 }
 
 /// `POST /auth/login`: one text whether the address or the password is wrong.
@@ -81,8 +103,13 @@ pub async fn login(
     }
     match door.accounts.sign_in(&fields.email, &fields.password).await {
         Ok(issued) => welcome(&door, &issued, next.unwrap_or("/")),
-        Err(error) => back(texts::of_account_error(&error)),
+        Err(error) => back(told(&error.into()).1),
     }
+}
+
+/// What a refused sign-up or sign-in is told; a cause goes to the log.
+fn told(error: &HttpError) -> (Problem, &'static str) {
+    (problem_of(error), texts::of_http_error(error))
 }
 
 fn welcome(door: &Door, issued: &Issued, to: &str) -> HttpResponse {
@@ -93,8 +120,13 @@ fn welcome(door: &Door, issued: &Issued, to: &str) -> HttpResponse {
     response
 }
 
+/// The front page's sign-in with a message; `next` is a path of ours, see [`is_own_path`], to come back to.
+pub(super) fn sign_in_address(message: &str, next: &str) -> String {
+    format!("{}&next={next}", with_note("/", "error", message))
+}
+
 /// Whether `path` leads to a page of ours: `//host` and `/\host` would lead elsewhere.
-fn is_own_path(path: &str) -> bool {
+pub(super) fn is_own_path(path: &str) -> bool {
     let safe = |byte: u8| byte.is_ascii_alphanumeric() || b"/-_".contains(&byte);
     path.starts_with('/') && !path.starts_with("//") && path.len() <= 200 && path.bytes().all(safe)
 }

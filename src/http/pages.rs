@@ -1,5 +1,6 @@
 //! The pages that people see (GET): reads the store and fills the templates. Changes nothing.
 
+pub(super) mod problems;
 mod response;
 mod visit;
 
@@ -8,7 +9,7 @@ use std::collections::HashSet;
 use actix_web::{HttpRequest, HttpResponse, ResponseError as _};
 use uuid::Uuid;
 
-pub use response::{Fault, fault_page, html, redirect, wants_page};
+pub use response::{Fault, fault_page, html, redirect, set_retry_after, wants_page};
 pub use visit::{PageQuery, Visit};
 
 use super::cursor;
@@ -17,7 +18,7 @@ use super::{HttpError, original};
 use crate::account::User;
 use crate::domain::{AuctionId, Seq, Span, Timestamp};
 use crate::protocol::client::{BidView, State};
-use crate::store::{ListQuery, StateFilter, Store, StoreError, StoredAuction};
+use crate::store::{ListQuery, StateFilter, Store, StoreError, StoredAuction, Ties};
 use crate::web::{Around, Card, Frame, IndexPage, JoinPage, MinePage, OwnBidRow, RoomPage, SellFields, SellPage};
 
 /// Auctions on one page of the list.
@@ -28,9 +29,9 @@ const BESIDE: u32 = 6;
 const ENDED_SHOWN: Span = Span::from_secs(3 * 86_400);
 /// Bids of the history on one page of a room.
 const HISTORY_ROWS: i64 = 100;
-/// Of a reader's own things, how many are looked at.
-const OWN_BIDS: u32 = 200;
-const OWN_AUCTIONS: usize = 24;
+/// Of a reader's own things, how many are shown.
+const OWN_BIDS: u32 = 24;
+const PUT_UP: u32 = 48;
 const WON: u32 = 100;
 const WATCHED: u32 = 48;
 
@@ -83,13 +84,13 @@ pub async fn join(visit: Visit) -> HttpResponse {
     if visit.frame.user.is_some() {
         return redirect("/");
     }
-    visit.answer(Ok(JoinPage { f: visit.frame.clone() }))
+    visit.answer(Ok(JoinPage { f: visit.frame.clone(), email: String::new(), nick: String::new() }))
 }
 
 /// `GET /good`: the form for a new item.
 pub async fn new_item(visit: Visit) -> HttpResponse {
     if visit.frame.user.is_none() {
-        return sign_in_first();
+        return sign_in_first(&visit);
     }
     visit.answer(Ok(SellPage { f: visit.frame.clone(), fields: SellFields::default() }))
 }
@@ -112,25 +113,18 @@ async fn room_page(visit: &Visit, id: AuctionId) -> Result<RoomPage, Fault> {
     let rows = u32::try_from(upto - after).unwrap_or(0);
     let events = if rows == 0 { Vec::new() } else { store.events_after(auction.id, Seq(after), rows).await? };
     let bids: Vec<BidView> = events.iter().filter_map(BidView::new).collect();
-    let (watched, has_bid) = match &visit.frame.user {
-        Some(user) => reader_of(store, user, auction.id).await?,
-        None => (false, false),
+    let ties = match &visit.frame.user {
+        Some(user) => store.ties(user.id, auction.id).await?,
+        None => Ties::default(),
     };
     let has_newer = auction.head.top.as_ref().is_some_and(|top| top.seq.0 > upto);
-    let around = Around { bids: &bids, has_newer, watched, has_bid };
+    let around = Around { bids: &bids, has_newer, watched: ties.watches, has_bid: ties.has_bid };
     Ok(RoomPage::new(visit.frame.clone(), &auction, around, Uuid::new_v4().to_string()))
 }
 
-/// Whether the reader watches the auction and has bid in it.
-async fn reader_of(store: &dyn Store, user: &User, id: AuctionId) -> Result<(bool, bool), StoreError> {
-    let watched = store.watched_by(user.id, crate::limits::PAGE_ITEMS_MAX).await?;
-    let bids = store.bids_of(user.id, OWN_BIDS).await?;
-    Ok((watched.iter().any(|auction| auction.id == id), bids.iter().any(|bid| bid.auction_id == id)))
-}
-
-/// `GET /list`: what the reader won, bid on and watches.
+/// `GET /list`: what the reader bid on, watches, put up and won.
 pub async fn mine(visit: Visit) -> HttpResponse {
-    let Some(user) = visit.frame.user.clone() else { return sign_in_first() };
+    let Some(user) = visit.frame.user.clone() else { return sign_in_first(&visit) };
     let page = mine_page(&visit, &user).await;
     visit.answer(page)
 }
@@ -140,26 +134,24 @@ async fn mine_page(visit: &Visit, user: &User) -> Result<MinePage, Fault> {
     let frame = &visit.frame;
     let won = store.won_by(user.id, WON).await?;
     let watched = store.watched_by(user.id, WATCHED).await?;
+    let put_up = store.put_up_by(user.id, PUT_UP).await?;
     let bids = own_bids(store, user, frame).await?;
+    let cards = |auctions: &[StoredAuction]| auctions.iter().map(|auction| Card::new(auction, frame)).collect();
     Ok(MinePage {
-        won: won.iter().map(|auction| Card::new(auction, frame)).collect(),
+        won: cards(&won),
         bids,
-        followed: followed(watched.iter()),
-        watched: watched.iter().map(|auction| Card::new(auction, frame)).collect(),
+        followed: followed(watched.iter().chain(&put_up)),
+        watched: cards(&watched),
+        put_up: cards(&put_up),
         f: frame.clone(),
     })
 }
 
 /// The reader's newest bid in each running auction, newest first. What ended is either among the won items or lost.
 async fn own_bids(store: &dyn Store, user: &User, frame: &Frame) -> Result<Vec<OwnBidRow>, StoreError> {
-    let mut seen = HashSet::new();
     let mut rows = Vec::new();
-    for bid in store.bids_of(user.id, OWN_BIDS).await? {
-        if rows.len() == OWN_AUCTIONS {
-            break;
-        }
-        if seen.insert(bid.auction_id)
-            && let Some(auction) = store.auction(bid.auction_id).await?
+    for bid in store.running_bids_of(user.id, frame.now, OWN_BIDS).await? {
+        if let Some(auction) = store.auction(bid.auction_id).await?
             && State::of(&auction, frame.now) == State::Open
         {
             rows.push(OwnBidRow::new(&bid, &auction, frame));
@@ -173,6 +165,8 @@ pub async fn nowhere(visit: Visit, req: HttpRequest) -> HttpResponse {
     if wants_page(&req) { fault_page(&visit.frame, &Fault::NotFound) } else { HttpError::NotFound.error_response() }
 }
 
-fn sign_in_first() -> HttpResponse {
-    redirect(&original::with_note("/", "error", original::SIGN_IN_NEEDED))
+/// Leads to the sign-in, and from there back to the page that was asked for. A message on the way is passed on.
+fn sign_in_first(visit: &Visit) -> HttpResponse {
+    let why = visit.query.note.as_deref().unwrap_or(original::SIGN_IN_NEEDED);
+    redirect(&original::sign_in_address(why, &visit.frame.path))
 }

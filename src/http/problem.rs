@@ -12,6 +12,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::protocol::client::RejectionFacts;
+use crate::protocol::given::FieldFault;
 
 /// The media type of a problem (RFC 9457).
 pub const MEDIA_TYPE: &str = "application/problem+json";
@@ -36,6 +37,8 @@ pub enum Code {
     UnsupportedMedia,
     UpgradeRequired,
     Invalid,
+    /// Only in an `error` frame of a WebSocket.
+    TooManySubscriptions,
     BidIdReused,
     RateLimited,
     Internal,
@@ -82,6 +85,9 @@ impl Code {
             Self::UnsupportedMedia => once("unsupported_media", S::UNSUPPORTED_MEDIA_TYPE, "Not in this format"),
             Self::UpgradeRequired => once("upgrade_required", S::UPGRADE_REQUIRED, "Only as a WebSocket"),
             Self::Invalid => once("invalid", S::UNPROCESSABLE_ENTITY, "The request has faults"),
+            Self::TooManySubscriptions => {
+                once("too_many_subscriptions", S::UNPROCESSABLE_ENTITY, "Too many auctions are followed")
+            }
             Self::BidIdReused => once("bid_id_reused", S::UNPROCESSABLE_ENTITY, "The bid_id stands for another bid"),
             Self::RateLimited => again("rate_limited", S::TOO_MANY_REQUESTS, "Too often"),
             Self::Internal => once("internal", S::INTERNAL_SERVER_ERROR, "A fault of the server"),
@@ -109,15 +115,6 @@ impl Code {
     pub const fn retryable(self) -> bool {
         self.meaning().retryable
     }
-}
-
-/// One faulty field of a request.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
-pub struct FieldFault {
-    /// The field's name, with dots into nested ones; `body` or `query` when the whole is at fault.
-    pub field: &'static str,
-    /// What would be right.
-    pub problem: String,
 }
 
 /// A problem, before it takes the form of a response or a frame.

@@ -3,7 +3,6 @@
 //! Only what HTTP has to say about them (who asks, from where, for what); the streams themselves are
 //! `session`'s. A stream's place among those of its address is given back with its body.
 
-use std::collections::HashMap;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -13,20 +12,35 @@ use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest, HttpResponse, web};
 use bytes::Bytes;
 use futures_util::future::LocalBoxFuture;
+use serde::Deserialize;
 
 use super::address::ClientAddress;
 use super::auth::{Caller, bearer, token};
-use super::extract::{AuctionRef, auction_id, digits};
+use super::extract::AuctionRef;
+use super::params::{NoParams, Params};
 use super::{Door, HttpError, origin_allowed};
 use crate::account::{HeldStream, Limited, SignOutListener as _, SignedIn};
 use crate::auction::BidError;
 use crate::domain::{AuctionId, Seq};
 use crate::limits::SUBSCRIPTIONS_PER_SESSION_MAX;
+use crate::protocol::given::{Given, auction_id, digits};
 use crate::session::websocket::{self, OpenError};
 use crate::session::{EventId, HistoryUnavailable, Hubs, Position, Refused, sse};
 use crate::store::StoreError;
 
-type Query = web::Query<HashMap<String, String>>;
+/// Of one auction's events.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct OneParams {
+    after_seq: Given<String>,
+}
+
+/// Of the events of several auctions.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct ManyParams {
+    auctions: Given<String>,
+}
 
 impl From<Refused> for HttpError {
     fn from(why: Refused) -> Self {
@@ -57,6 +71,7 @@ pub(super) async fn server_clock(
 pub(super) async fn web_socket(
     request: HttpRequest,
     payload: web::Payload,
+    _: NoParams,
     watcher: Watcher,
 ) -> Result<HttpResponse, HttpError> {
     if watcher.by_cookie && !origin_allowed(&request, &watcher.door.settings) {
@@ -75,12 +90,17 @@ pub(super) async fn web_socket(
 pub(super) async fn one_auction(
     request: HttpRequest,
     AuctionRef(id): AuctionRef,
-    query: Query,
+    Params(params, mut faults): Params<OneParams>,
     watcher: Watcher,
 ) -> Result<HttpResponse, HttpError> {
+    let from = params.after_seq.value().and_then(|text| {
+        let problem = || "must be a whole number, not negative".to_owned();
+        faults.checked("after_seq", digits(text).map(Seq).ok_or_else(problem))
+    });
+    faults.or(Some(()))?;
     let after = match last_event_id(&request) {
         Some(last) if last.auction_id == id => Some(Position::from(last)),
-        _ => after_seq(&query)?.map(Position::after),
+        _ => from.map(Position::after),
     };
     if !watcher.hubs.knows(id).await? {
         return Err(HttpError::NotFound);
@@ -91,13 +111,14 @@ pub(super) async fn one_auction(
 /// The events of several auctions, for a page that shows many.
 pub(super) async fn many_auctions(
     request: HttpRequest,
-    query: Query,
+    Params(params, mut faults): Params<ManyParams>,
     watcher: Watcher,
 ) -> Result<HttpResponse, HttpError> {
     let last = last_event_id(&request);
-    let ids = auction_ids(query.get("auctions").map_or("", String::as_str)).ok_or_else(|| {
-        HttpError::invalid("auctions", format!("must be 1 to {SUBSCRIPTIONS_PER_SESSION_MAX} ids, separated by commas"))
-    })?;
+    let ids = auction_ids(params.auctions.value().map_or("", String::as_str));
+    let problem = || format!("must be 1 to {SUBSCRIPTIONS_PER_SESSION_MAX} ids, separated by commas");
+    let ids = faults.checked("auctions", ids.ok_or_else(problem));
+    let ids = faults.or(ids)?;
     let from = |id| (id, last.filter(|last| last.auction_id == id).map(Position::from));
     watcher.follow(&ids.into_iter().map(from).collect::<Vec<_>>()).await
 }
@@ -186,12 +207,6 @@ fn auction_ids(text: &str) -> Option<Vec<AuctionId>> {
     ids.sort_unstable();
     ids.dedup();
     (ids.len() <= SUBSCRIPTIONS_PER_SESSION_MAX).then_some(ids)
-}
-
-fn after_seq(query: &HashMap<String, String>) -> Result<Option<Seq>, HttpError> {
-    let Some(text) = query.get("after_seq") else { return Ok(None) };
-    let seq = digits(text).ok_or_else(|| HttpError::invalid("after_seq", "must be a whole number, not negative"))?;
-    Ok(Some(Seq(seq)))
 }
 
 /// What a browser had last; anything else in the header is as good as none.

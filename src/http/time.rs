@@ -5,6 +5,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::Door;
+use super::params::NoParams;
 use crate::protocol::time::rfc3339;
 
 /// The server's time.
@@ -18,6 +19,6 @@ pub(super) struct TimeView {
 /// Tells the time by which auctions close.
 #[utoipa::path(get, path = "/api/v1/time", tag = "time",
     responses((status = 200, description = "The server's time", body = TimeView)))]
-pub(super) async fn now(door: web::Data<Door>) -> HttpResponse {
+pub(super) async fn now(door: web::Data<Door>, _: NoParams) -> HttpResponse {
     HttpResponse::Ok().json(TimeView { server_time: rfc3339(door.clock.now()) })
 }

@@ -7,14 +7,15 @@ use utoipa::ToSchema;
 
 use super::address::ClientAddress;
 use super::auth::{SignedInUser, removal_cookie, session_cookie};
-use super::given::{Faults, Given};
-use super::object::Object;
 use super::openapi::problems;
+use super::params::NoParams;
 use super::{Door, HttpError};
 use crate::account::{Limited, User, fields};
 use crate::domain::Timestamp;
 use crate::limits::{NICK_CHARS_MAX, OWN_ITEMS_MAX};
 use crate::protocol::client::AuctionView;
+use crate::protocol::given::{Faults, Given};
+use crate::protocol::object::Object;
 use crate::protocol::time::rfc3339;
 use crate::store::{OwnBid, StoredAuction};
 
@@ -42,7 +43,7 @@ pub(super) struct SignUpBody {
     email: Given<String>,
     /// One line, as others see it.
     #[serde(default)]
-    #[schema(value_type = String, required, min_length = 1, max_length = 30, pattern = "^[^\\x00-\\x1f\\x7f-\\x9f\\u200b\\u200e\\u200f\\u2028-\\u202e\\u2060-\\u206f\\ufeff]*[^\\s\\x00-\\x1f\\x7f-\\x9f\\u200b\\u200e\\u200f\\u2028-\\u202e\\u2060-\\u206f\\ufeff][^\\x00-\\x1f\\x7f-\\x9f\\u200b\\u200e\\u200f\\u2028-\\u202e\\u2060-\\u206f\\ufeff]*$")]
+    #[schema(value_type = String, required, min_length = 1, max_length = 30, pattern = "^[^\\x00-\\x1f\\x7f-\\x9f\\u200b\\u200e\\u200f\\u2028-\\u202e\\u2060-\\u206f\\ufeff]*[^\\s\\x00-\\x1f\\x7f-\\x9f\\u00ad\\u034f\\u061c\\u115f\\u1160\\u17b4\\u17b5\\u180b-\\u180f\\u200b-\\u200f\\u2028-\\u202e\\u2060-\\u206f\\u2800\\u3164\\ufe00-\\ufe0f\\ufeff\\uffa0\\ufff0-\\ufff8][^\\x00-\\x1f\\x7f-\\x9f\\u200b\\u200e\\u200f\\u2028-\\u202e\\u2060-\\u206f\\ufeff]*$")]
     nick: Given<String>,
     #[serde(default)]
     #[schema(value_type = String, required, format = Password, min_length = 8, max_length = 128)]
@@ -57,17 +58,17 @@ pub(super) struct SignUpBody {
 pub(super) async fn sign_up(
     door: web::Data<Door>,
     address: ClientAddress,
-    web::Json(Object(body)): web::Json<Object<SignUpBody>>,
+    _: NoParams,
+    web::Json(Object(body, faults)): web::Json<Object<SignUpBody>>,
 ) -> Result<HttpResponse, HttpError> {
     door.limit_everywhere(Limited::SignUp, address.who()).await?;
-    let (email, nick, password) = checked(body)?;
+    let (email, nick, password) = checked(body, faults)?;
     let user = door.accounts.sign_up(&email, &nick, &password).await?;
     Ok(HttpResponse::Created().json(UserView::from(&user)))
 }
 
 /// Checks the fields that are there even when others are missing, so that all faults are told at once.
-fn checked(body: SignUpBody) -> Result<(String, String, String), HttpError> {
-    let mut faults = Faults::default();
+fn checked(body: SignUpBody, mut faults: Faults) -> Result<(String, String, String), HttpError> {
     let email = faults.required("email", body.email);
     if let Some(email) = &email {
         faults.checked("email", fields::email(email));
@@ -81,7 +82,7 @@ fn checked(body: SignUpBody) -> Result<(String, String, String), HttpError> {
         faults.checked("password", fields::password(password));
     }
     let all = email.zip(nick).zip(password).map(|((email, nick), password)| (email, nick, password));
-    faults.or(all)
+    Ok(faults.or(all)?)
 }
 
 /// What a sign-in sends.
@@ -116,11 +117,11 @@ pub(super) struct SessionView {
 pub(super) async fn sign_in(
     door: web::Data<Door>,
     address: ClientAddress,
-    web::Json(Object(body)): web::Json<Object<SignInBody>>,
+    _: NoParams,
+    web::Json(Object(body, mut faults)): web::Json<Object<SignInBody>>,
 ) -> Result<HttpResponse, HttpError> {
     door.limit_everywhere(Limited::SignIn, address.who()).await?;
     let SignInBody { email, password } = body;
-    let mut faults = Faults::default();
     let both = faults.required("email", email).zip(faults.required("password", password));
     let (email, password) = faults.or(both)?;
     let issued = door.accounts.sign_in(&email, &password).await?;
@@ -135,7 +136,11 @@ pub(super) async fn sign_in(
     responses((status = 204, description = "The sign-in is over"),
         problems::Unauthenticated, problems::ForbiddenOrigin),
     security(("bearer" = []), ("cookie" = [])))]
-pub(super) async fn sign_out(door: web::Data<Door>, user: SignedInUser) -> Result<HttpResponse, HttpError> {
+pub(super) async fn sign_out(
+    door: web::Data<Door>,
+    user: SignedInUser,
+    _: NoParams,
+) -> Result<HttpResponse, HttpError> {
     door.accounts.sign_out(user.0.token).await?;
     Ok(HttpResponse::NoContent().cookie(removal_cookie(&door.settings)).finish())
 }
@@ -182,7 +187,7 @@ pub(super) struct MeView {
     responses((status = 200, description = "The user, own bids, watched and won auctions", body = MeView),
         problems::Unauthenticated),
     security(("bearer" = []), ("cookie" = [])))]
-pub(super) async fn me(door: web::Data<Door>, user: SignedInUser) -> Result<HttpResponse, HttpError> {
+pub(super) async fn me(door: web::Data<Door>, user: SignedInUser, _: NoParams) -> Result<HttpResponse, HttpError> {
     let user = &user.0.user;
     let (bids, watching, won) = try_join3(
         door.store.bids_of(user.id, OWN_ITEMS_MAX),
@@ -209,8 +214,9 @@ mod tests {
 
     #[test]
     fn a_sign_up_names_missing_and_faulty_fields_together() {
-        let body = serde_json::from_str(r#"{"email": "nobody", "password": 12345678}"#).unwrap();
-        let names = crate::http::given::faulty_fields(&checked(body).unwrap_err());
-        assert_eq!(names, ["email", "nick", "password"]);
+        let sent = r#"{"name": "x", "email": "nobody", "password": 12345678}"#;
+        let Object(body, faults) = serde_json::from_str(sent).unwrap();
+        let names = crate::http::error::faulty_fields(&checked(body, faults).unwrap_err());
+        assert_eq!(names, ["name", "email", "nick", "password"]);
     }
 }

@@ -88,7 +88,7 @@ pub struct AuctionView {
     /// Minor units.
     pub start_price: i64,
     pub top: Option<TopView>,
-    /// The lowest amount that would be accepted, minor units.
+    /// The lowest amount that would be accepted, minor units. Above 10^15, the largest amount: no higher bid is possible.
     pub min_next: i64,
     pub bid_count: i64,
     pub starts_at: String,

@@ -293,7 +293,7 @@ impl Channel {
 
     /// There is no such auction: says so to everyone and lets them go.
     pub(super) fn dissolve(&mut self, now: Timestamp) -> Vec<SessionId> {
-        let frame = frames::auction_problem(self.feed.auction_id, "not_found");
+        let frame = frames::not_found(self.feed.auction_id);
         let gone = std::mem::take(&mut self.members);
         for member in gone.values() {
             member.session().queue.push(frame.form(member.session().wire()), now);

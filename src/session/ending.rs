@@ -1,6 +1,6 @@
 //! Why the server ends a session, and the WebSocket close code that says so.
 //!
-//! A client may rely on the codes; an SSE stream just ends.
+//! A client may rely on the codes; the last event of an SSE stream gives the same code and words.
 
 /// The reasons. 1000-1015 are RFC 6455's (7.4.1), 4000 and up are ours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

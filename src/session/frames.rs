@@ -10,6 +10,7 @@ use bytestring::ByteString;
 use serde::Serialize;
 
 use super::Snapshot;
+use super::ending::Ending;
 use super::position::EventId;
 use crate::bus::Publication;
 use crate::domain::{AuctionId, Bidder, Epoch, EventKind, Seq, Timestamp};
@@ -76,25 +77,16 @@ enum Words<'a> {
         t: Option<&'a serde_json::Number>,
         server_time: String,
     },
-    Error(Problem<'a>),
-    Receipt {
-        #[serde(flatten)]
-        problem: Problem<'a>,
-        status: &'static str,
+    Error {
+        code: &'static str,
+        detail: &'static str,
         retryable: bool,
+        auction_id: String,
     },
-}
-
-/// What was wrong with a request, and with which.
-#[derive(Debug, Default, Serialize)]
-pub(super) struct Problem<'a> {
-    pub(super) code: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) detail: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) auction_id: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) bid_id: Option<String>,
+    End {
+        code: u16,
+        reason: &'static str,
+    },
 }
 
 fn json(words: &impl Serialize) -> String {
@@ -133,10 +125,16 @@ pub(super) fn snapshot(snapshot: &Snapshot) -> Frame {
     Frame::new("snapshot", Some(id), json)
 }
 
-/// Something about an auction that cannot be. In SSE it is named by its code, since browsers use `error` themselves.
-pub(super) fn auction_problem(auction_id: AuctionId, code: &'static str) -> Frame {
-    let problem = Problem { code, auction_id: Some(auction_id.to_string()), ..Problem::default() };
-    Frame::new(code, None, json(&Words::Error(problem)))
+/// There is no such auction.
+pub(super) fn not_found(auction_id: AuctionId) -> Frame {
+    let detail = "There is no such auction.";
+    let words = Words::Error { code: "not_found", detail, retryable: false, auction_id: auction_id.to_string() };
+    Frame::new("error", None, json(&words))
+}
+
+/// The last event of an SSE stream that the server ends: what a WebSocket's close frame says.
+pub(super) fn end(ending: Ending) -> Frame {
+    Frame::new("end", None, json(&Words::End { code: ending.code(), reason: ending.words() }))
 }
 
 /// The server's time, and head and closing instant of each of `auctions`.
@@ -175,16 +173,6 @@ pub(super) fn pong(t: Option<&serde_json::Number>, now: Timestamp) -> String {
     json(&Words::Pong { t, server_time: rfc3339(now) })
 }
 
-/// The answer to a request that cannot be done.
-pub(super) fn error(problem: Problem<'_>) -> String {
-    json(&Words::Error(problem))
-}
-
-/// The receipt of a bid that never reached the desk.
-pub(super) fn refused(problem: Problem<'_>, retryable: bool) -> String {
-    json(&Words::Receipt { problem, status: "rejected", retryable })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -195,8 +183,8 @@ mod tests {
         let frames = [
             welcome(None, now),
             pong(None, now),
-            error(Problem { code: "invalid", ..Problem::default() }),
-            refused(Problem { code: "invalid", ..Problem::default() }, false),
+            not_found(AuctionId(1)).form(Wire::WebSocket).to_string(),
+            end(Ending::Shutdown).form(Wire::WebSocket).to_string(),
             hello(AuctionId(1), (Epoch(1), Seq(2)), true, now).form(Wire::WebSocket).to_string(),
             tick(now, &[]).form(Wire::WebSocket).to_string(),
         ];

@@ -13,7 +13,8 @@
 use async_trait::async_trait;
 
 use crate::bus::Publication;
-use crate::domain::{AuctionId, Bidder, Epoch, Seq};
+use crate::domain::{AuctionId, BidId, Epoch, Seq};
+use crate::protocol::given::FieldFault;
 
 mod catch_up;
 mod channel;
@@ -98,9 +99,38 @@ pub struct BidFrame {
     pub bid: crate::domain::PlaceBid,
 }
 
-/// Where sessions hand in bids. `app` plugs it in.
+/// Why a session did not pass a request on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Why {
+    /// A bid of someone who is not signed in.
+    Unauthenticated,
+    /// The node is stopping.
+    Stopping,
+    /// `limits::BIDS_IN_FLIGHT_PER_SESSION` bids wait for their answers.
+    Overloaded,
+    /// More frames than a session may send.
+    TooFast,
+    /// `limits::SUBSCRIPTIONS_PER_SESSION_MAX` auctions are followed.
+    TooManySubscriptions,
+    /// Every fault of the frame.
+    Invalid(Vec<FieldFault>),
+}
+
+/// A request that ends at the session, as far as it could be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    pub why: Why,
+    pub is_bid: bool,
+    pub auction_id: Option<AuctionId>,
+    pub bid_id: Option<BidId>,
+}
+
+/// Where sessions hand in bids, and ask for the words of a refusal: those that the same one has over HTTP. `app` plugs
+/// it in.
 #[async_trait]
 pub trait BidDesk: Send + Sync {
     /// Checks the bidder's rate, places the bid and returns the whole `receipt` frame as JSON.
-    async fn place(&self, bidder: &Bidder, frame: BidFrame) -> String;
+    async fn place(&self, frame: BidFrame) -> String;
+    /// The whole frame that tells of a refusal, as JSON.
+    fn refuse(&self, refusal: Refusal) -> String;
 }

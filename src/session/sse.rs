@@ -14,7 +14,7 @@ use actix_web::http::header;
 use actix_web::{HttpResponse, web};
 use actix_web_actors::HttpContext;
 
-use super::frames;
+use super::frames::{self, Wire};
 use super::hub::{LocalHub, Session, Ticket};
 use super::hubs::Hubs;
 use super::position::Position;
@@ -80,7 +80,11 @@ impl SseSession {
         if !chunk.is_empty() {
             wire.write(chunk.freeze());
         }
-        if self.session.queue.ending_due().is_some() {
+        if let Some(ending) = self.session.queue.ending_due() {
+            // The server clock says nothing but the time.
+            if self.session.kind == Kind::Sse {
+                wire.write(frames::end(ending).form(Wire::Sse).into_bytes());
+            }
             wire.stop();
             return Poll::Ready(());
         }

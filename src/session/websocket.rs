@@ -21,20 +21,20 @@ use bytes::BytesMut;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 
-use super::BidFrame;
 use super::ending::Ending;
 use super::frame_guard::FrameGuard;
-use super::frames::{self, Problem};
+use super::frames;
 use super::hub::{LocalHub, Session, Ticket, TooManySubscriptions};
 use super::hubs::Hubs;
 use super::pace::Pace;
 use super::position::Position;
-use super::requests::{self, BidRequest, Malformed, Request};
+use super::requests::{self, Malformed, Request};
 use super::seats::{Kind, Refused};
+use super::{BidFrame, Refusal, Why};
 use crate::account::SignedIn;
-use crate::domain::{AuctionId, Bidder, PlaceBid};
+use crate::domain::{AuctionId, Bidder};
 use crate::limits::{BIDS_IN_FLIGHT_PER_SESSION, FRAME_BYTES_MAX, INVALID_FRAMES_MAX, RECEIPTS_AWAITED};
-use crate::protocol::client::bid_id_text;
+use crate::protocol::bid::Offer;
 
 /// Why a connection did not become a session.
 #[derive(Debug, thiserror::Error)]
@@ -154,7 +154,7 @@ impl WebsocketSession {
     fn take_text(&mut self, text: &str, wire: &mut Wire) {
         let request = requests::parse(text);
         if let Ok(request) = &request
-            && !matches!(request, Request::Bid(_))
+            && !matches!(request, Request::Bid { .. })
             && !self.pace.take(self.hub.now())
         {
             return self.slow_down(request, wire);
@@ -163,34 +163,35 @@ impl WebsocketSession {
             Ok(Request::Subscribe { auction_id, after }) => {
                 let position = after.map(Position::after);
                 if let Err(TooManySubscriptions) = self.hub.subscribe(&self.session, auction_id, position) {
-                    wire.text(frames::error(about(auction_id, "too_many_subscriptions")));
+                    self.refuse(about(Some(auction_id), Why::TooManySubscriptions), wire);
                 }
             }
             Ok(Request::Unsubscribe { auction_id }) => self.hub.unsubscribe(&self.session, auction_id),
-            Ok(Request::Bid(bid)) => self.take_bid(bid, wire),
+            Ok(Request::Bid { auction_id, offer }) => self.take_bid(auction_id, offer, wire),
             Ok(Request::Ping { t }) => wire.text(frames::pong(t.as_ref(), self.hub.now())),
-            Err(malformed) => self.refuse(&malformed, wire),
+            Err(malformed) => self.set_right(malformed, wire),
         }
     }
 
-    fn take_bid(&mut self, bid: BidRequest, wire: &mut Wire) {
-        let BidRequest { auction_id, bid_id, amount, message } = bid;
-        let named = |code| Problem { bid_id: Some(bid_id_text(bid_id)), ..about(auction_id, code) };
+    fn take_bid(&mut self, auction_id: AuctionId, offer: Offer, wire: &mut Wire) {
+        let bid_id = Some(offer.bid_id);
+        let refusal = |why| Refusal { is_bid: true, bid_id, ..about(Some(auction_id), why) };
         let Some(bidder) = self.bidder.clone() else {
-            wire.text(frames::error(named("unauthenticated")));
-            return;
+            return self.refuse(refusal(Why::Unauthenticated), wire);
         };
         if self.session.queue.is_ending() {
-            wire.text(frames::refused(named("moving"), true));
-            return;
+            return self.refuse(refusal(Why::Stopping), wire);
         }
         if self.bids.len() >= BIDS_IN_FLIGHT_PER_SESSION {
-            wire.text(frames::refused(named("overloaded"), true));
-            return;
+            return self.refuse(refusal(Why::Overloaded), wire);
         }
         let desk = Arc::clone(&self.hub.node().desk);
-        let frame = BidFrame { auction_id, bid: PlaceBid { bid_id, bidder: bidder.clone(), amount, message } };
-        self.bids.push(Box::pin(async move { desk.place(&bidder, frame).await }));
+        let frame = BidFrame { auction_id, bid: offer.by(bidder) };
+        self.bids.push(Box::pin(async move { desk.place(frame).await }));
+    }
+
+    fn refuse(&self, refusal: Refusal, wire: &mut Wire) {
+        wire.text(self.hub.node().desk.refuse(refusal));
     }
 
     /// Counts a frame that should not have come. True when it was one too many.
@@ -205,26 +206,15 @@ impl WebsocketSession {
 
     fn slow_down(&mut self, request: &Request, wire: &mut Wire) {
         if !self.is_one_too_many(wire) {
-            let auction_id = request.auction_id().map(|id| id.to_string());
-            wire.text(frames::error(Problem { code: "rate_limited", auction_id, ..Problem::default() }));
+            self.refuse(about(request.auction_id(), Why::TooFast), wire);
         }
     }
 
-    fn refuse(&mut self, malformed: &Malformed, wire: &mut Wire) {
-        if self.is_one_too_many(wire) {
-            return;
+    fn set_right(&mut self, malformed: Malformed, wire: &mut Wire) {
+        if !self.is_one_too_many(wire) {
+            let Malformed { faults, is_bid, auction_id, bid_id } = malformed;
+            self.refuse(Refusal { why: Why::Invalid(faults), is_bid, auction_id, bid_id }, wire);
         }
-        let problem = Problem {
-            code: "invalid",
-            detail: Some(&malformed.detail),
-            bid_id: malformed.bid_id.map(bid_id_text),
-            ..Problem::default()
-        };
-        let answer = match malformed.bid_id {
-            Some(_) => frames::refused(problem, false),
-            None => frames::error(problem),
-        };
-        wire.text(answer);
     }
 
     /// Puts together a message that comes in several frames, within the bound of one.
@@ -295,8 +285,8 @@ impl StreamHandler<Result<Message, ProtocolError>> for WebsocketSession {
     }
 }
 
-fn about(auction_id: AuctionId, code: &'static str) -> Problem<'static> {
-    Problem { code, auction_id: Some(auction_id.to_string()), ..Problem::default() }
+fn about(auction_id: Option<AuctionId>, why: Why) -> Refusal {
+    Refusal { why, is_bid: false, auction_id, bid_id: None }
 }
 
 fn end(wire: &mut Wire, ending: Ending) {

@@ -253,6 +253,14 @@ pub struct OwnBid {
     pub at: Timestamp,
 }
 
+/// What a user has to do with one auction.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Ties {
+    pub watches: bool,
+    /// Whether a bid of the user's was ever accepted in it.
+    pub has_bid: bool,
+}
+
 /// Auctions as things to show and look up.
 #[async_trait]
 pub trait Catalog: Send + Sync {
@@ -267,6 +275,12 @@ pub trait Catalog: Send + Sync {
     async fn settlement(&self, id: AuctionId) -> Result<Option<Settlement>, StoreError>;
     /// The user's accepted bids, newest first.
     async fn bids_of(&self, user: UserId, limit: u32) -> Result<Vec<OwnBid>, StoreError>;
+    /// The user's newest bid in each auction that is not over at `now`, newest first.
+    async fn running_bids_of(&self, user: UserId, now: Timestamp, limit: u32) -> Result<Vec<OwnBid>, StoreError>;
+    /// What the user has to do with the auction; nothing with one that is not there.
+    async fn ties(&self, user: UserId, auction: AuctionId) -> Result<Ties, StoreError>;
+    /// Auctions the user put up, newest first.
+    async fn put_up_by(&self, user: UserId, limit: u32) -> Result<Vec<StoredAuction>, StoreError>;
     /// Auctions the user won, newest closing first.
     async fn won_by(&self, user: UserId, limit: u32) -> Result<Vec<StoredAuction>, StoreError>;
     /// Auctions the user watches, soonest closing first.

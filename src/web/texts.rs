@@ -34,7 +34,7 @@ pub fn for_scripts(lang: Lang) -> String {
 }
 
 /// The keys that scripts use.
-pub const SCRIPT_KEYS: [&str; 46] = [
+pub const SCRIPT_KEYS: [&str; 47] = [
     "live.start_price",
     "live.top_bid",
     "live.final_price",
@@ -61,6 +61,7 @@ pub const SCRIPT_KEYS: [&str; 46] = [
     "live.not_a_number",
     "live.too_fine",
     "live.too_large",
+    "live.no_higher",
     "live.too_low",
     "live.already_leading",
     "live.closed",

@@ -23,6 +23,9 @@ pub use standing::Standing;
 #[template(path = "join.html", config = "src/web/askama.toml")]
 pub struct JoinPage {
     pub f: Frame,
+    /// What was typed before; never the password.
+    pub email: String,
+    pub nick: String,
 }
 
 /// Any page that could not be shown.
@@ -60,7 +63,7 @@ mod tests {
     }
 
     fn frame(reader: Option<i64>) -> Frame {
-        Frame { lang: Lang::En, user: reader.map(user), path: "/good/7".to_owned(), note: None, now: NOW }
+        Frame { lang: Lang::En, user: reader.map(user), path: "/good/7".to_owned(), next: None, note: None, now: NOW }
     }
 
     /// Seller 1, top bid 1,500 of user 2.
@@ -111,7 +114,12 @@ mod tests {
         );
         let mut noted = frame(None);
         noted.note = Some(EVIL.to_owned());
-        assert!(!JoinPage { f: noted }.render().unwrap().contains("<script>alert"));
+        assert!(
+            !JoinPage { f: noted, email: EVIL.to_owned(), nick: EVIL.to_owned() }
+                .render()
+                .unwrap()
+                .contains("<script>alert")
+        );
     }
 
     #[test]

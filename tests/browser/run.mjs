@@ -426,6 +426,27 @@ test('a new item is put up with its picture', async () => {
   await context.close();
 });
 
+test('a refused item comes back with the end that was chosen', async () => {
+  const context = await newContext('seller');
+  const page = await context.newPage();
+  await page.goto(`${BASE_URL}/good`);
+  await page.fill('#name', 'A lamp');
+  await page.fill('#price', '1');
+  await page.selectOption('#currency', 'USD');
+  await page.selectOption('#duration', 'custom');
+  await page.fill('#ends-local', '2020-05-06T07:08');
+  await page.setInputFiles('#img', { name: 'x.png', mimeType: 'image/png', buffer: picture() });
+  await page.click('#sell-form button[type="submit"]');
+  await page.waitForSelector('.note');
+  assert.equal(await page.inputValue('#name'), 'A lamp');
+  assert.equal(await page.inputValue('#duration'), 'custom');
+  assert.equal(await page.inputValue('#ends-local'), '2020-05-06T07:08');
+  assert.ok(await page.isVisible('#custom-end'));
+  // The browser itself complains of the status 422 of the page.
+  complaints.splice(0, complaints.length, ...complaints.filter((line) => !/422/.test(line)));
+  await context.close();
+});
+
 test('all of it works without scripts', async () => {
   const auction = await newAuction({ currency: 'USD', start_price: 1_000 });
   const context = await newContext(null, { javaScriptEnabled: false });

@@ -12,8 +12,9 @@ use utoipa::{Modify, OpenApi};
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use super::auth::SESSION_COOKIE;
-use super::problem::{Code, FieldFault, ProblemBody};
+use super::problem::{Code, ProblemBody};
 use super::{HttpError, at, auctions, bids, health, history, images, read, time, users};
+use crate::protocol::given::FieldFault;
 
 pub mod problems;
 mod streams;

@@ -40,6 +40,8 @@ problems! {
 /// What every operation of the API may answer.
 pub(super) fn everywhere() -> BTreeMap<String, RefOr<Response>> {
     let mut responses = RateLimited::responses();
+    // Every operation refuses parameters that it does not know.
+    responses.extend(Invalid::responses());
     responses.extend(Unavailable::responses());
     responses
 }

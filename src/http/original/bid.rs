@@ -16,13 +16,14 @@ use super::body::read;
 use super::texts::{self, with_note};
 use crate::account::{Limited, SignedIn, Who};
 use crate::auction::BidError;
-use crate::domain::{BidId, Currency, Money, PlaceBid};
+use crate::domain::{BidId, Currency, Money};
 use crate::http::auth::Caller;
-use crate::http::bids::{message, place_bid_counted};
-use crate::http::extract::auction_id;
 use crate::http::pages::{redirect, wants_page};
-use crate::http::{Door, HttpError, problem_of};
+use crate::http::problem::Code;
+use crate::http::{Door, HttpError, counts, problem_of};
 use crate::limits::MESSAGE_CHARS_MAX;
+use crate::protocol::bid::{Offer, message};
+use crate::protocol::given::{Member as _, auction_id};
 use crate::web::money::{AmountError, parse_major};
 
 #[derive(Debug, Default, Deserialize)]
@@ -80,29 +81,41 @@ fn back_to_room(id: &str, outcome: Result<(), Refusal>) -> HttpResponse {
 
 /// The bidder's rate, before anything is read; the checks in the original's order; then the engine's word.
 async fn take(door: &Door, caller: Option<&SignedIn>, id: &str, fields: Option<Fields>) -> Result<(), Refusal> {
-    let signed_in = caller.ok_or((StatusCode::FORBIDDEN, texts::SIGN_IN_NEEDED))?;
-    let id = auction_id(id).ok_or((StatusCode::NOT_FOUND, texts::NO_ITEM))?;
+    let stranger = (StatusCode::FORBIDDEN, texts::SIGN_IN_NEEDED);
+    let signed_in = caller.ok_or_else(|| early(Code::Unauthenticated, stranger))?;
+    let nothing = || early(Code::NotFound, (StatusCode::NOT_FOUND, texts::NO_ITEM));
+    let id = auction_id(id).ok_or_else(nothing)?;
     door.limit(Limited::Bid, Who::User(signed_in.user.id)).map_err(|error| of_error(&error))?;
     let stored = door.store.auction(id).await.map_err(|error| of_error(&HttpError::Store(error)))?;
-    let terms = stored.ok_or((StatusCode::NOT_FOUND, texts::NO_ITEM))?.terms;
-    let fields = fields.ok_or((StatusCode::BAD_REQUEST, texts::INVALID))?;
-    let bid = PlaceBid {
-        bid_id: bid_id_of(fields.bid_id.as_deref())?,
-        bidder: signed_in.user.bidder(),
-        amount: amount_of(fields.bid.as_ref(), terms.currency)?,
-        message: message_of(fields.msg.as_deref())?,
-    };
-    let amount = bid.amount;
-    let placed = place_bid_counted(&door.router, id, bid).await;
-    let answer = placed.map_err(|error| of_error(&error))?;
+    let terms = stored.ok_or_else(nothing)?.terms;
+    let offer = offer_of(fields, terms.currency).map_err(|refusal| early(Code::Invalid, refusal))?;
+    let amount = offer.amount;
+    let placed = door.router.place_bid(id, offer.by(signed_in.user.bidder())).await;
+    let answer = placed.map_err(|error| of_error(&error.into()))?;
     match answer.outcome {
         Ok(_receipt) => Ok(()),
         Err(rejection) => Err((StatusCode::FORBIDDEN, texts::of_rejection(&rejection, amount, terms.start_price))),
     }
 }
 
+/// A refusal of which the engine never hears.
+fn early(code: Code, refusal: Refusal) -> Refusal {
+    counts::refused(code);
+    refusal
+}
+
+fn offer_of(fields: Option<Fields>, currency: Currency) -> Result<Offer, Refusal> {
+    let fields = fields.ok_or((StatusCode::BAD_REQUEST, texts::INVALID))?;
+    Ok(Offer {
+        bid_id: bid_id_of(fields.bid_id.as_deref())?,
+        amount: amount_of(fields.bid.as_ref(), currency)?,
+        message: message_of(fields.msg.as_deref())?,
+    })
+}
+
 /// The status is the API's own.
 fn of_error(error: &HttpError) -> Refusal {
+    counts::ended(error);
     let status = problem_of(error).code.status();
     let text = match status {
         StatusCode::NOT_FOUND => texts::NO_ITEM,
@@ -118,7 +131,7 @@ fn of_error(error: &HttpError) -> Refusal {
 
 fn bid_id_of(text: Option<&str>) -> Result<BidId, Refusal> {
     let Some(text) = text.filter(|text| !text.is_empty()) else { return Ok(BidId(Uuid::new_v4().as_u128())) };
-    let id = Uuid::parse_str(text).map_err(|_not_a_uuid| (StatusCode::FORBIDDEN, texts::INVALID))?;
+    let id = Uuid::from_text(text).ok_or((StatusCode::FORBIDDEN, texts::INVALID))?;
     Ok(BidId(id.as_u128()))
 }
 

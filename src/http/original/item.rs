@@ -2,22 +2,23 @@
 //!
 //! Only the form is read here; what an auction must keep to is checked where the API checks it.
 
-use actix_multipart::Multipart;
+use actix_multipart::{Field, Multipart};
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 use bytes::{Bytes, BytesMut};
 use futures_util::TryStreamExt as _;
 
-use super::texts::{SIGN_IN_NEEDED, with_note};
+use super::sign_in_address;
+use super::texts::SIGN_IN_NEEDED;
 use crate::account::{Limited, User, Who};
 use crate::domain::{Currency, Timestamp, UserId};
 use crate::http::auctions::put_up;
-use crate::http::given::Given;
 use crate::http::images::{UPLOADS, keep};
 use crate::http::new_auction::{NewAuctionBody, RulesBody};
-use crate::http::pages::{Visit, redirect, wants_page};
+use crate::http::pages::{Visit, redirect, set_retry_after, wants_page};
 use crate::http::{Door, HttpError, problem_of};
-use crate::limits::{BODY_BYTES_MAX, IMAGE_BYTES_MAX, UPLOAD_WITHIN};
+use crate::limits::{BODY_BYTES_MAX, IMAGE_BYTES_MAX, PICTURE_SKIPPED_BYTES_MAX, UPLOAD_WITHIN};
+use crate::protocol::given::{Faults, Given};
 use crate::protocol::time::parse_rfc3339;
 use crate::store::{NewAuction, StoredAuction};
 use crate::web::money::parse_major;
@@ -44,32 +45,37 @@ pub struct NewAuctionForm {
     pub ends_at: String,
 }
 
-/// What went wrong: the status and the key of the text that says what would be right.
-type Refusal = (StatusCode, &'static str);
+/// What went wrong: the status, the key of the text that says what would be right, and when to try again.
+#[derive(Debug, Clone, Copy)]
+struct Refusal {
+    status: StatusCode,
+    key: &'static str,
+    retry_after_s: Option<u64>,
+}
 
-const INVALID: Refusal = (StatusCode::UNPROCESSABLE_ENTITY, "note.invalid");
-const NO_PICTURE: Refusal = (StatusCode::UNPROCESSABLE_ENTITY, "note.item_picture");
+const INVALID: Refusal = Refusal { status: StatusCode::UNPROCESSABLE_ENTITY, key: "note.invalid", retry_after_s: None };
+const PICTURE_TOO_LARGE: Refusal =
+    Refusal { status: StatusCode::PAYLOAD_TOO_LARGE, key: "note.item_picture", retry_after_s: None };
 
-/// Takes the form and leads to the new room.
+/// Takes the form and leads to the new room. What was typed is read even if it is refused, to be shown again.
 pub async fn post(visit: Visit, request: HttpRequest, parts: Multipart) -> HttpResponse {
     let Some(user) = visit.frame.user.clone() else {
         return if wants_page(&request) {
-            redirect(&with_note("/", "error", SIGN_IN_NEEDED))
+            redirect(&sign_in_address(SIGN_IN_NEEDED, "/good"))
         } else {
             HttpResponse::Forbidden().content_type("text/plain; charset=utf-8").body(SIGN_IN_NEEDED)
         };
     };
-    if let Err(error) = visit.door.limit(Limited::Write, Who::User(user.id)) {
-        return again(visit, &request, refusal_of(&error), NewAuctionForm::default());
-    }
+    let limited = visit.door.limit(Limited::Write, Who::User(user.id)).err();
     // Held until the picture is stored: the uploads of forms and of the API share the process's memory.
-    let Ok(_slot) = UPLOADS.try_acquire() else {
-        return again(visit, &request, refusal_of(&HttpError::Overloaded), NewAuctionForm::default());
-    };
-    let form = match tokio::time::timeout(UPLOAD_WITHIN.into(), read(parts)).await.unwrap_or(Err(INVALID)) {
-        Ok(form) => form,
-        Err(refusal) => return again(visit, &request, refusal, NewAuctionForm::default()),
-    };
+    let slot = UPLOADS.try_acquire();
+    let refused = limited.or_else(|| slot.is_err().then_some(HttpError::Overloaded));
+    let mut form = NewAuctionForm::default();
+    let reading = tokio::time::timeout(UPLOAD_WITHIN.into(), read(parts, &mut form, refused.is_none()));
+    let read = reading.await.unwrap_or(Err(INVALID));
+    if let Some(refusal) = refused.as_ref().map(refusal_of).or(read.err()) {
+        return again(visit, &request, refusal, form);
+    }
     match create_auction(&visit.door, &user, form.clone()).await {
         Ok(auction) => redirect(&format!("/good/{}", auction.id)),
         Err(error) => again(visit, &request, refusal_of(&error), form),
@@ -77,27 +83,32 @@ pub async fn post(visit: Visit, request: HttpRequest, parts: Multipart) -> HttpR
 }
 
 /// The form once more with what was typed and what is wrong; to a program just what is wrong.
-fn again(mut visit: Visit, request: &HttpRequest, (status, key): Refusal, form: NewAuctionForm) -> HttpResponse {
-    let note = visit.frame.t(key).into_owned();
-    if !wants_page(request) {
-        return HttpResponse::build(status).content_type("text/plain; charset=utf-8").body(note);
-    }
-    visit.frame.note = Some(note);
-    let fields = SellFields {
-        name: form.name,
-        price: form.price,
-        currency: form.currency,
-        min_increment: form.min_increment,
-        duration_s: form.duration_s,
-        description: form.description,
+fn again(mut visit: Visit, request: &HttpRequest, refusal: Refusal, form: NewAuctionForm) -> HttpResponse {
+    let note = visit.frame.t(refusal.key).into_owned();
+    let mut response = if wants_page(request) {
+        visit.frame.note = Some(note);
+        let fields = SellFields {
+            name: form.name,
+            price: form.price,
+            currency: form.currency,
+            min_increment: form.min_increment,
+            duration_s: form.duration_s,
+            ends_at: form.ends_at,
+            description: form.description,
+        };
+        visit.answer_with(refusal.status, Ok(SellPage { f: visit.frame.clone(), fields }))
+    } else {
+        HttpResponse::build(refusal.status).content_type("text/plain; charset=utf-8").body(note)
     };
-    visit.answer_with(status, Ok(SellPage { f: visit.frame.clone(), fields }))
+    set_retry_after(&mut response, refusal.retry_after_s);
+    response
 }
 
 /// The text for the first faulty field, or for what else went wrong.
 fn refusal_of(error: &HttpError) -> Refusal {
     let problem = problem_of(error);
-    let key = match (problem.code.status(), problem.errors.first().map(|fault| fault.field)) {
+    let status = problem.code.status();
+    let key = match (status, problem.errors.first().map(|fault| &*fault.field)) {
         (_, Some("title")) => "note.item_name",
         (_, Some("description")) => "note.item_description",
         (_, Some("file" | "image_id")) | (StatusCode::UNSUPPORTED_MEDIA_TYPE, _) => "note.item_picture",
@@ -109,36 +120,56 @@ fn refusal_of(error: &HttpError) -> Refusal {
         (status, None) if status.is_server_error() => "note.try_later",
         (_, _) => "note.invalid",
     };
-    (problem.code.status(), key)
+    Refusal { status, key, retry_after_s: problem.retry_after_s }
 }
 
-/// Reads the parts, each within its bound.
-async fn read(mut parts: Multipart) -> Result<NewAuctionForm, Refusal> {
-    let mut form = NewAuctionForm::default();
+/// Reads the parts into `form`, each within its bound; all texts together are bounded like any body. After a fault the
+/// form holds what came before it.
+async fn read(mut parts: Multipart, form: &mut NewAuctionForm, keeps_picture: bool) -> Result<(), Refusal> {
+    let (mut text_left, mut outcome) = (BODY_BYTES_MAX, Ok(()));
     for _ in 0..PARTS_MAX {
-        let Some(mut part) = parts.try_next().await.map_err(|_malformed| INVALID)? else { return Ok(form) };
+        let Some(mut part) = parts.try_next().await.map_err(|_malformed| INVALID)? else { return outcome };
         let name = part.name().unwrap_or_default().to_owned();
-        let is_picture = name == "img";
-        let (most, fault) = if is_picture {
-            (IMAGE_BYTES_MAX, (StatusCode::PAYLOAD_TOO_LARGE, NO_PICTURE.1))
-        } else {
-            (BODY_BYTES_MAX, INVALID)
-        };
-        let mut bytes = BytesMut::new();
-        while let Some(chunk) = part.try_next().await.map_err(|_malformed| INVALID)? {
-            if bytes.len() + chunk.len() > most {
-                return Err(fault);
+        if name == "img" {
+            match read_picture(&mut part, keeps_picture).await? {
+                Some(picture) => form.picture = picture,
+                None => outcome = Err(PICTURE_TOO_LARGE),
             }
-            bytes.extend_from_slice(&chunk);
-        }
-        if is_picture {
-            form.picture = bytes.freeze();
         } else {
-            let text = String::from_utf8(bytes.to_vec()).map_err(|_not_text| INVALID)?;
-            put(&mut form, &name, text);
+            let text = read_text(&mut part, text_left).await?;
+            text_left -= text.len();
+            put(form, &name, text);
         }
     }
     Err(INVALID)
+}
+
+async fn read_text(part: &mut Field, most: usize) -> Result<String, Refusal> {
+    let mut bytes = Vec::new();
+    while let Some(chunk) = part.try_next().await.map_err(|_malformed| INVALID)? {
+        if bytes.len() + chunk.len() > most {
+            return Err(INVALID);
+        }
+        bytes.extend_from_slice(&chunk);
+    }
+    String::from_utf8(bytes).map_err(|_not_text| INVALID)
+}
+
+/// The picture; `None` when it is too large or not wanted. Then it is read to its end, within a bound, and not held.
+async fn read_picture(part: &mut Field, keeps: bool) -> Result<Option<Bytes>, Refusal> {
+    let (mut bytes, mut skipped) = (BytesMut::new(), 0);
+    while let Some(chunk) = part.try_next().await.map_err(|_malformed| INVALID)? {
+        if keeps && skipped == 0 && bytes.len() + chunk.len() <= IMAGE_BYTES_MAX {
+            bytes.extend_from_slice(&chunk);
+            continue;
+        }
+        bytes = BytesMut::new();
+        skipped += chunk.len();
+        if skipped > PICTURE_SKIPPED_BYTES_MAX {
+            return Err(PICTURE_TOO_LARGE);
+        }
+    }
+    Ok((skipped == 0).then(|| bytes.freeze()))
 }
 
 /// Fields that are not ours are ignored, as the original did.
@@ -180,10 +211,8 @@ fn check(form: &NewAuctionForm, seller: UserId, now: Timestamp) -> Result<NewAuc
     let minor = |text: String| parse_major(&text, unit).map_or(Given::Wrong, |money| Given::Value(money.minor()));
     let ends_at = filled(&form.ends_at);
     let duration_s = filled(&form.duration_s).filter(|_| ends_at.is_none());
-    let rules = RulesBody {
-        min_increment: filled(&form.min_increment).map_or(Given::Missing, minor),
-        leader_may_raise: Given::Missing,
-    };
+    let rules =
+        RulesBody { min_increment: filled(&form.min_increment).map_or(Given::Missing, minor), ..RulesBody::default() };
     let body = NewAuctionBody {
         title: Given::Value(form.name.clone()),
         // Browsers send line ends as CR LF and count them as one character.
@@ -196,7 +225,7 @@ fn check(form: &NewAuctionForm, seller: UserId, now: Timestamp) -> Result<NewAuc
         duration_s: duration_s.map_or(Given::Missing, |text| text.parse().map_or(Given::Wrong, Given::Value)),
         rules: Given::Value(rules),
     };
-    body.check(seller, now)
+    body.check(Faults::default(), seller, now)
 }
 
 #[cfg(test)]
@@ -211,7 +240,7 @@ mod tests {
     }
 
     fn checked(form: &NewAuctionForm) -> Result<NewAuction, &'static str> {
-        check(form, UserId(3), NOW).map_err(|error| refusal_of(&error).1)
+        check(form, UserId(3), NOW).map_err(|error| refusal_of(&error).key)
     }
 
     #[test]

@@ -1,7 +1,11 @@
 //! The original's Korean texts, word for word, and ours in its manner; `web::texts` translates them for pages.
 
+use actix_web::ResponseError as _;
+use actix_web::http::StatusCode;
+
 use crate::account::AccountError;
 use crate::domain::{Money, Rejection};
+use crate::http::HttpError;
 
 /// Not signed in.
 pub const SIGN_IN_NEEDED: &str = "로그인 필요";
@@ -51,11 +55,19 @@ pub(super) fn of_account_error(error: &AccountError) -> &'static str {
             Some("password") => "비밀번호는 8자 이상 128자 이하여야 합니다.",
             _ => INVALID,
         },
-        AccountError::Overloaded => TRY_LATER,
-        AccountError::Store(error) => {
-            tracing::error!(%error, "an account request failed");
-            TRY_LATER
-        }
+        AccountError::Overloaded | AccountError::Store(_) => TRY_LATER,
+    }
+}
+
+/// Why a sign-up was not done.
+pub(super) fn of_http_error(error: &HttpError) -> &'static str {
+    if let HttpError::Account(error) = error {
+        return of_account_error(error);
+    }
+    match error.status_code() {
+        StatusCode::TOO_MANY_REQUESTS => RATE_LIMITED,
+        StatusCode::UNPROCESSABLE_ENTITY => INVALID,
+        _ => TRY_LATER,
     }
 }
 

@@ -51,24 +51,39 @@ pub fn redirect(to: &str) -> HttpResponse {
         .finish()
 }
 
+/// Says when to try again, in whole seconds.
+pub fn set_retry_after(response: &mut HttpResponse, seconds: Option<u64>) {
+    if let Some(seconds) = seconds {
+        response.headers_mut().insert(header::RETRY_AFTER, header::HeaderValue::from(seconds));
+    }
+}
+
 /// The page that says what went wrong; the cause goes to the log alone.
 pub fn fault_page(frame: &Frame, fault: &Fault) -> HttpResponse {
-    let (status, title, text) = match fault {
-        Fault::NotFound => (StatusCode::NOT_FOUND, "error.not_found_title", "error.not_found"),
-        Fault::Store(StoreError::Unavailable(_) | StoreError::OutcomeUnknown(_)) => {
-            (StatusCode::SERVICE_UNAVAILABLE, "error.unavailable_title", "error.unavailable")
-        }
-        Fault::Store(StoreError::Damaged(_)) | Fault::Template(_) => {
-            (StatusCode::INTERNAL_SERVER_ERROR, "error.internal_title", "error.internal")
-        }
+    let status = match fault {
+        Fault::NotFound => StatusCode::NOT_FOUND,
+        Fault::Store(StoreError::Unavailable(_) | StoreError::OutcomeUnknown(_)) => StatusCode::SERVICE_UNAVAILABLE,
+        Fault::Store(StoreError::Damaged(_)) | Fault::Template(_) => StatusCode::INTERNAL_SERVER_ERROR,
     };
     if status.is_server_error() {
         tracing::error!(path = %frame.path, cause = %fault, "a page could not be shown");
     }
-    let page = ErrorPage { status: status.as_u16(), title: frame.t(title), text: frame.t(text), f: frame.clone() };
-    let mut response = html(frame, status, page.render().unwrap_or_else(|_error| page.title.to_string()));
-    if status == StatusCode::SERVICE_UNAVAILABLE {
-        response.headers_mut().insert(header::RETRY_AFTER, header::HeaderValue::from_static("1"));
-    }
+    let mut response = status_page(frame, status);
+    set_retry_after(&mut response, (status == StatusCode::SERVICE_UNAVAILABLE).then_some(1));
     response
+}
+
+/// The page for an answer with this status.
+pub(super) fn status_page(frame: &Frame, status: StatusCode) -> HttpResponse {
+    let (title, text) = match status {
+        StatusCode::NOT_FOUND => ("error.not_found_title", "error.not_found"),
+        StatusCode::FORBIDDEN => ("error.forbidden_title", "error.forbidden"),
+        StatusCode::METHOD_NOT_ALLOWED => ("error.method_title", "error.method"),
+        StatusCode::TOO_MANY_REQUESTS => ("error.limited_title", "error.limited"),
+        StatusCode::SERVICE_UNAVAILABLE => ("error.unavailable_title", "error.unavailable"),
+        status if status.is_server_error() => ("error.internal_title", "error.internal"),
+        _ => ("error.refused_title", "error.refused"),
+    };
+    let page = ErrorPage { status: status.as_u16(), title: frame.t(title), text: frame.t(text), f: frame.clone() };
+    html(frame, status, page.render().unwrap_or_else(|_error| page.title.to_string()))
 }

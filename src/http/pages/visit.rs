@@ -9,8 +9,10 @@ use futures_util::future::LocalBoxFuture;
 
 use super::response::{Fault, fault_page, html};
 use crate::account::Limited;
+use crate::domain::Timestamp;
 use crate::http::address::ClientAddress;
-use crate::http::auth::Caller;
+use crate::http::auth::{Caller, token};
+use crate::http::original::is_own_path;
 use crate::http::{Door, HttpError};
 use crate::web::{Frame, LANG_COOKIE, Lang, texts};
 
@@ -21,6 +23,8 @@ pub struct PageQuery {
     pub cursor: Option<String>,
     /// The newest bid that a room's history shows.
     pub upto: Option<i64>,
+    /// The page of ours to come back to after signing in.
+    pub next: Option<String>,
     /// The message to show, from whichever parameter of the original it came.
     pub note: Option<String>,
 }
@@ -35,6 +39,7 @@ impl PageQuery {
             match name.as_str() {
                 "lang" => _ = read.lang.get_or_insert(value),
                 "cursor" => _ = read.cursor.get_or_insert(value),
+                "next" if is_own_path(&value) => _ = read.next.get_or_insert(value),
                 "upto" => read.upto = read.upto.or_else(|| value.parse().ok()),
                 "error" | "loginError" | "auctionError" => _ = read.note.get_or_insert(value),
                 _ => {}
@@ -55,6 +60,21 @@ impl Visit {
     /// The page, or the page that says why not.
     pub fn answer<T: Template>(&self, page: Result<T, Fault>) -> HttpResponse {
         self.answer_with(StatusCode::OK, page)
+    }
+
+    /// What stands around a page that cannot wait for the store: the reader is known only by memory.
+    pub(super) fn frame_at_hand(request: &HttpRequest) -> Frame {
+        let lang = lang_of(request, &PageQuery::read(request.query_string()));
+        let door = Door::of(request).ok();
+        let signed_in = door.zip(token(request).0).and_then(|(door, token)| door.accounts.remembered(&token));
+        Frame {
+            lang,
+            user: signed_in.map(|signed_in| signed_in.user.clone()),
+            path: request.path().to_owned(),
+            next: None,
+            note: None,
+            now: door.map_or(Timestamp(0), |door| door.clock.now()),
+        }
     }
 
     /// The page under another status.
@@ -88,7 +108,7 @@ impl FromRequest for Visit {
             // Without the store nobody is known; the page itself then says what is wrong.
             let user = caller.await.ok().and_then(|caller| caller.signed_in).map(|signed_in| signed_in.user.clone());
             let note = query.note.as_deref().and_then(|note| texts::note(lang, note));
-            let frame = Frame { lang, user, path, note, now: door.clock.now() };
+            let frame = Frame { lang, user, path, next: query.next.clone(), note, now: door.clock.now() };
             Ok(Self { door, frame, query })
         })
     }

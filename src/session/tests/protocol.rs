@@ -45,6 +45,7 @@ async fn a_signed_in_bidder_gets_a_receipt_and_others_an_error() {
     stranger.say(&bid(2)).await;
     let error = stranger.next().await;
     assert_eq!((&error["code"], &error["bid_id"]), (&"unauthenticated".into(), &bid(2)["bid_id"]));
+    assert!(error["detail"].is_string() && error["retryable"] == false, "{error}");
 }
 
 #[actix_web::test]
@@ -57,6 +58,7 @@ async fn a_wrong_bid_is_rejected_by_name_and_the_connection_stays() {
     let receipt = client.next().await;
     assert_eq!(receipt["type"], "receipt");
     assert_eq!((&receipt["status"], &receipt["code"]), (&"rejected".into(), &"invalid".into()));
+    assert_eq!((&receipt["auction_id"], &receipt["errors"][0]["field"]), (&"1".into(), &"amount".into()));
     client.say(&json!({"type": "shout"})).await;
     assert_eq!(client.next().await["code"], "invalid");
     client.say(&json!({"type": "ping", "t": 12})).await;
@@ -74,6 +76,7 @@ async fn more_bids_than_may_be_under_way_are_rejected_as_overloaded() {
     }
     let receipt = client.next().await;
     assert_eq!((&receipt["code"], &receipt["retryable"]), (&"overloaded".into(), &true.into()));
+    assert!(receipt["detail"].is_string() && receipt["retry_after"] == 1, "{receipt}");
     node.house.desk_is_shut.store(false, Ordering::SeqCst);
     for _ in 0..BIDS_IN_FLIGHT_PER_SESSION {
         assert_eq!(client.next().await["status"], "accepted");
@@ -92,6 +95,7 @@ async fn frames_above_the_rate_are_refused_and_then_the_connection_ends() {
         client.say(&json!({"type": "unsubscribe", "auction_id": "7"})).await;
         let error = client.next().await;
         assert_eq!((&error["code"], &error["auction_id"]), (&"rate_limited".into(), &"7".into()));
+        assert_eq!((&error["retryable"], &error["retry_after"]), (&true.into(), &1.into()), "{error}");
     }
     client.say(&json!({"type": "ping"})).await;
     assert_eq!(client.close_code().await, 1008);

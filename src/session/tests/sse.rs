@@ -38,6 +38,16 @@ async fn events_carry_names_and_ids() {
 }
 
 #[actix_web::test]
+async fn a_stream_is_told_of_an_auction_that_is_not_there() {
+    let node = Node::start(House::with_auctions(1));
+    let mut stream = node.sse("/events/999/-1").await;
+    stream.next().await.unwrap();
+    let error = stream.next().await.unwrap();
+    assert!(error.starts_with("event: error\ndata: {\"type\":\"error\",\"code\":\"not_found\""), "{error}");
+    assert!(error.contains(r#""auction_id":"999""#), "{error}");
+}
+
+#[actix_web::test]
 async fn no_tick_comes_before_the_first_hello() {
     let node = Node::start_single(House::with_auctions(2));
     let mut clock = node.sse("/sse").await;
@@ -102,9 +112,14 @@ async fn sign_out_and_shutdown_end_the_stream() {
     let signed_in = client.get(&url).header("x-user", "5").send().await.unwrap();
     let anonymous = client.get(&url).send().await.unwrap();
     node.hubs.signed_out(token(5));
-    signed_in.text().await.unwrap();
+    let told = signed_in.text().await.unwrap();
+    assert!(
+        told.ends_with("event: end\ndata: {\"type\":\"end\",\"code\":4001,\"reason\":\"signed out\"}\n\n"),
+        "{told}"
+    );
     node.until_sessions(1).await;
     node.hubs.close_all(Ending::Shutdown);
-    anonymous.text().await.unwrap();
+    let told = anonymous.text().await.unwrap();
+    assert!(told.ends_with("event: end\ndata: {\"type\":\"end\",\"code\":1001,\"reason\":\"shutdown\"}\n\n"), "{told}");
     node.until_sessions(0).await;
 }

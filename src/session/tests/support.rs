@@ -21,7 +21,7 @@ use crate::bus::{Publication, Subscriber};
 use crate::clock::Clock;
 use crate::domain::{AuctionId, BidId, Bidder, Epoch, Event, EventKind, Money, PlaceBid, Seq, Span, Timestamp, UserId};
 use crate::session::{
-    BidDesk, BidFrame, History, HistoryUnavailable, Hubs, Position, Snapshot, sse, tune_connection, websocket,
+    BidDesk, BidFrame, History, HistoryUnavailable, Hubs, Position, Refusal, Snapshot, sse, tune_connection, websocket,
 };
 
 pub(super) const START: Timestamp = Timestamp(1_700_000_000_000_000);
@@ -117,12 +117,16 @@ impl History for House {
 
 #[async_trait]
 impl BidDesk for House {
-    async fn place(&self, bidder: &Bidder, frame: BidFrame) -> String {
+    fn refuse(&self, refusal: Refusal) -> String {
+        crate::http::refusal_frame(refusal)
+    }
+
+    async fn place(&self, frame: BidFrame) -> String {
         while self.desk_is_shut.load(Ordering::SeqCst) {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
         let bid_id = crate::protocol::client::bid_id_text(frame.bid.bid_id);
-        json!({"type": "receipt", "bid_id": bid_id, "status": "accepted", "nick": *bidder.nick}).to_string()
+        json!({"type": "receipt", "bid_id": bid_id, "status": "accepted", "nick": *frame.bid.bidder.nick}).to_string()
     }
 }
 

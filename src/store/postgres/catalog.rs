@@ -7,7 +7,7 @@ use tokio_postgres::types::ToSql;
 use super::PostgresStore;
 use super::rows::{self, AUCTION, Cells, damaged};
 use crate::domain::{AuctionId, Head, Seq, Timestamp, UserId};
-use crate::store::{Catalog, ListQuery, NewAuction, OwnBid, Settlement, StateFilter, StoreError, StoredAuction};
+use crate::store::{Catalog, ListQuery, NewAuction, OwnBid, Settlement, StateFilter, StoreError, StoredAuction, Ties};
 
 /// Auctions looked through at a time for a user's bids.
 const AUCTIONS_A_LOOK: usize = 64;
@@ -93,23 +93,23 @@ impl Catalog for PostgresStore {
     }
 
     async fn bids_of(&self, user: UserId, limit: u32) -> Result<Vec<OwnBid>, StoreError> {
-        let wanted = usize::try_from(limit).map_err(damaged)?;
-        let entered = self.auctions_entered(user).await?;
-        let mut bids: Vec<OwnBid> = Vec::new();
-        // Those with the newest events first, until no further one can hold a newer bid than those found.
-        for look in entered.chunks(AUCTIONS_A_LOOK) {
-            let newest = look.first().map_or(i64::MIN, |(_, last_us)| *last_us);
-            if bids.len() >= wanted && bids.last().is_none_or(|oldest| oldest.at.0 > newest) {
-                break;
-            }
-            let ids: Vec<i64> = look.iter().map(|(id, _)| *id).collect();
-            for row in self.read(BIDS_IN, &[&user.0, &ids, &i64::from(limit)]).await? {
-                bids.push(own_bid(&row)?);
-            }
-            bids.sort_by_key(|bid| std::cmp::Reverse((bid.at, bid.auction_id, bid.seq)));
-            bids.truncate(wanted);
-        }
-        Ok(bids)
+        self.newest_bids(user, None, (limit, limit)).await
+    }
+
+    async fn running_bids_of(&self, user: UserId, now: Timestamp, limit: u32) -> Result<Vec<OwnBid>, StoreError> {
+        self.newest_bids(user, Some(now.0), (limit, 1)).await
+    }
+
+    async fn ties(&self, user: UserId, auction: AuctionId) -> Result<Ties, StoreError> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM watches WHERE user_id = $1 AND auction_id = $2), \
+                   EXISTS (SELECT 1 FROM bidders WHERE user_id = $1 AND auction_id = $2)";
+        let row = self.read_one(sql, &[&user.0, &auction.0]).await?;
+        let mut cells = Cells::of(row.as_ref().ok_or_else(|| damaged("a question has no answer"))?);
+        Ok(Ties { watches: cells.take()?, has_bid: cells.take()? })
+    }
+
+    async fn put_up_by(&self, user: UserId, limit: u32) -> Result<Vec<StoredAuction>, StoreError> {
+        self.auctions("WHERE a.seller_id = $1 ORDER BY a.id DESC LIMIT $2", &[&user.0, &i64::from(limit)]).await
     }
 
     async fn won_by(&self, user: UserId, limit: u32) -> Result<Vec<StoredAuction>, StoreError> {
@@ -137,11 +137,39 @@ impl PostgresStore {
         self.read(&format!("{AUCTION}{rest}"), params).await?.iter().map(rows::auction).collect()
     }
 
-    /// The auctions that a user has bid in, with the instant of each one's newest event, newest first.
-    async fn auctions_entered(&self, user: UserId) -> Result<Vec<(i64, i64)>, StoreError> {
+    /// Up to `limit` of a user's bids, `each` of an auction, newest first.
+    async fn newest_bids(
+        &self,
+        user: UserId,
+        running_at: Option<i64>,
+        (limit, each): (u32, u32),
+    ) -> Result<Vec<OwnBid>, StoreError> {
+        let wanted = usize::try_from(limit).map_err(damaged)?;
+        let entered = self.auctions_entered(user, running_at).await?;
+        let mut bids: Vec<OwnBid> = Vec::new();
+        // Those with the newest events first, until no further one can hold a newer bid than those found.
+        for look in entered.chunks(AUCTIONS_A_LOOK) {
+            let newest = look.first().map_or(i64::MIN, |(_, last_us)| *last_us);
+            if bids.len() >= wanted && bids.last().is_none_or(|oldest| oldest.at.0 > newest) {
+                break;
+            }
+            let ids: Vec<i64> = look.iter().map(|(id, _)| *id).collect();
+            for row in self.read(BIDS_IN, &[&user.0, &ids, &i64::from(each)]).await? {
+                bids.push(own_bid(&row)?);
+            }
+            bids.sort_by_key(|bid| std::cmp::Reverse((bid.at, bid.auction_id, bid.seq)));
+            bids.truncate(wanted);
+        }
+        Ok(bids)
+    }
+
+    /// The auctions that a user has bid in, all or those not over at an instant, with the instant of each one's newest
+    /// event, newest first.
+    async fn auctions_entered(&self, user: UserId, running_at: Option<i64>) -> Result<Vec<(i64, i64)>, StoreError> {
         let sql = "SELECT h.auction_id, h.last_us FROM bidders b JOIN heads h ON h.auction_id = b.auction_id \
-                   WHERE b.user_id = $1 ORDER BY h.last_us DESC";
-        let found = self.read(sql, &[&user.0]).await?;
+                   JOIN auctions a ON a.id = b.auction_id WHERE b.user_id = $1 \
+                   AND ($2::bigint IS NULL OR (a.closed_us IS NULL AND a.ends_us > $2)) ORDER BY h.last_us DESC";
+        let found = self.read(sql, &[&user.0, &running_at]).await?;
         found
             .iter()
             .map(|row| {

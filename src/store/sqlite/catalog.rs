@@ -1,12 +1,12 @@
 //! The port's catalog side: auctions as things to create, show and look up.
 
 use async_trait::async_trait;
-use rusqlite::{Connection, Params, params};
+use rusqlite::{Connection, Params, Row, params};
 
 use super::rows::{self, AUCTION, AUCTION_TABLES, Cells};
 use super::{SqliteStore, listing};
 use crate::domain::{AuctionId, Head, Terms, Timestamp, UserId};
-use crate::store::{Catalog, ListQuery, NewAuction, OwnBid, Settlement, StoreError, StoredAuction};
+use crate::store::{Catalog, ListQuery, NewAuction, OwnBid, Settlement, StoreError, StoredAuction, Ties};
 
 #[async_trait]
 impl Catalog for SqliteStore {
@@ -60,6 +60,29 @@ impl Catalog for SqliteStore {
 
     async fn bids_of(&self, user: UserId, limit: u32) -> Result<Vec<OwnBid>, StoreError> {
         self.read(move |connection| listing::bids_of(connection, user, limit)).await
+    }
+
+    async fn running_bids_of(&self, user: UserId, now: Timestamp, limit: u32) -> Result<Vec<OwnBid>, StoreError> {
+        self.read(move |connection| listing::running_bids_of(connection, user, now, limit)).await
+    }
+
+    async fn ties(&self, user: UserId, auction: AuctionId) -> Result<Ties, StoreError> {
+        self.read(move |connection| {
+            let mut statement = connection.prepare_cached(
+                "SELECT EXISTS (SELECT 1 FROM watches WHERE user_id = ?1 AND auction_id = ?2), \
+                 EXISTS (SELECT 1 FROM user_shelves WHERE user_id = ?1 AND auction_id = ?2)",
+            )?;
+            let ties = |row: &Row<'_>| Ok(Ties { watches: row.get(0)?, has_bid: row.get(1)? });
+            Ok(statement.query_row([user.0, auction.0], ties)?)
+        })
+        .await
+    }
+
+    async fn put_up_by(&self, user: UserId, limit: u32) -> Result<Vec<StoredAuction>, StoreError> {
+        self.read(move |connection| {
+            many(connection, "", "WHERE a.seller_id = ?1 ORDER BY a.id DESC LIMIT ?2", params![user.0, limit])
+        })
+        .await
     }
 
     async fn won_by(&self, user: UserId, limit: u32) -> Result<Vec<StoredAuction>, StoreError> {

@@ -33,22 +33,43 @@ fn page(connection: &Connection, state: &str, query: ListQuery, limit: u32) -> R
     many(connection, "", &rest, params![query.now.0, ends, id, limit])
 }
 
-/// The user's bids, newest first: auction by auction, the one with the newest event first, until no further one can
-/// hold a newer bid than those found.
+/// The user's bids, newest first.
 pub(super) fn bids_of(connection: &Connection, user: UserId, limit: u32) -> Result<Vec<OwnBid>, StoreError> {
+    newest(connection, user, None, (limit, limit))
+}
+
+/// The user's newest bid in each auction that is not over at `now`, newest first.
+pub(super) fn running_bids_of(
+    connection: &Connection,
+    user: UserId,
+    now: Timestamp,
+    limit: u32,
+) -> Result<Vec<OwnBid>, StoreError> {
+    newest(connection, user, Some(now.0), (limit, 1))
+}
+
+/// Up to `limit` of the user's bids, `each` of an auction: auction by auction, the one with the newest event first, until
+/// no further one can hold a newer bid than those found.
+fn newest(
+    connection: &Connection,
+    user: UserId,
+    running_at: Option<i64>,
+    (limit, each): (u32, u32),
+) -> Result<Vec<OwnBid>, StoreError> {
     let wanted = usize::try_from(limit).unwrap_or(usize::MAX);
     let mut auctions = connection.prepare_cached(
         "SELECT h.auction_id, h.last_us FROM (SELECT DISTINCT auction_id FROM user_shelves WHERE user_id = ?1) s \
-         CROSS JOIN heads h ON h.auction_id = s.auction_id ORDER BY h.last_us DESC",
+         CROSS JOIN heads h ON h.auction_id = s.auction_id CROSS JOIN auctions a ON a.id = s.auction_id \
+         WHERE ?2 IS NULL OR (a.closed_us IS NULL AND a.ends_us > ?2) ORDER BY h.last_us DESC",
     )?;
-    let mut entered = auctions.query([user.0])?;
+    let mut entered = auctions.query(params![user.0, running_at])?;
     let mut bids: Vec<OwnBid> = Vec::new();
     while let Some(row) = entered.next()? {
         let (auction_id, last_at) = (AuctionId(row.get(0)?), Timestamp(row.get(1)?));
         if bids.len() >= wanted && bids.last().is_none_or(|oldest| oldest.at > last_at) {
             break;
         }
-        bids_in(connection, user, auction_id, limit, &mut bids)?;
+        bids_in(connection, user, auction_id, each, &mut bids)?;
         bids.sort_by_key(|bid| std::cmp::Reverse((bid.at, bid.auction_id, bid.seq)));
         bids.truncate(wanted);
     }

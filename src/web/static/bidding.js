@@ -1,7 +1,7 @@
 // The bid form: what may be bid now, one intended bid at a time, and why one was refused.
 
 import { clock } from './clock.js';
-import { formatMoney, parseMajor, toMajor } from './money.js';
+import { formatMoney, MAX_MINOR, parseMajor, toMajor } from './money.js';
 import { t } from './texts.js';
 import { uuid } from './wire.js';
 
@@ -63,6 +63,7 @@ function showQuick() {
     const chip = quick.children[place];
     chip.dataset.amount = amount;
     chip.textContent = price(amount);
+    chip.hidden = amount > MAX_MINOR;
   });
   quick.hidden = false;
 }
@@ -87,6 +88,7 @@ function barrier() {
   const now = clock.now();
   if (now < room.startsAt) return 'not_started';
   if (room.closed || now >= room.endsAt) return 'closed';
+  if (room.minNext > MAX_MINOR) return 'no_higher';
   if (room.top?.bidder.id === room.me && !room.rules.leader_may_raise) return 'already_leading';
   return '';
 }
@@ -100,7 +102,9 @@ function showButton() {
 /** Brings the form up to what the room says. */
 export function showForm() {
   if (!form) return;
-  form.hidden = Boolean(room.closed);
+  const full = barrier() === 'no_higher';
+  form.hidden = Boolean(room.closed) || full;
+  if (full) return void say(t('no_higher'), 'neutral');
   input.min = toMajor(room.minNext, room.currency);
   hint.textContent = t('at_least', { amount: price(room.minNext) });
   if (!edited && input.value !== input.min) {

@@ -2,7 +2,8 @@
 
 import { lang } from './texts.js';
 
-const MAX_MINOR = 1_000_000_000_000_000;
+/** The largest amount that can be bid. */
+export const MAX_MINOR = 1_000_000_000_000_000;
 const formats = new Map();
 
 function formatOf(currency) {

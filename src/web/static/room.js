@@ -65,6 +65,8 @@ function show() {
   const { mood, text } = standingOf(room, clock.now());
   put('standing', text);
   byId('standing').dataset.mood = mood;
+  if (room.closed) put('ends-label', t('ended'));
+  if (byId('opens')) byId('opens').hidden = clock.now() >= room.startsAt;
   if (Number(countdown.dataset.ends) !== room.endsAt) {
     countdown.dataset.ends = room.endsAt;
     drawAll();

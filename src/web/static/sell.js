@@ -35,6 +35,16 @@ function chooseEnd() {
   endsAt.value = custom && endsLocal.value ? new Date(endsLocal.value).toISOString() : '';
 }
 
+/** Shows the end that came back with a form that was refused. */
+function restoreEnd() {
+  const end = new Date(endsAt.value);
+  if (Number.isNaN(end.valueOf())) return;
+  const local = new Date(end.valueOf() - end.getTimezoneOffset() * 60_000);
+  endsLocal.value = local.toISOString().slice(0, 'YYYY-MM-DDThh:mm'.length);
+}
+
+restoreEnd();
+chooseEnd();
 picture.addEventListener('change', checkPicture);
 const customChoice = byId('custom-duration');
 customChoice.hidden = false;

@@ -18,10 +18,18 @@ export function openStream(url, onEvent) {
     heard = performance.now();
     source = new EventSource(url());
     source.onopen = () => connected(true);
-    source.onerror = () => {
+    source.onerror = (event) => {
+      // The server's own `error` events come with data; the browser's, about the connection, without.
+      if (event.data) return void onEvent('error', JSON.parse(event.data));
       connected(false);
       if (source.readyState === EventSource.CLOSED) again();
     };
+    // The server ends the stream and says why: it stops, or the sign-in is over. Watching goes on elsewhere or unknown.
+    source.addEventListener('end', () => {
+      source.close();
+      connected(false);
+      again();
+    });
     for (const name of EVENTS) {
       source.addEventListener(name, (event) => {
         heard = performance.now();

@@ -13,6 +13,8 @@ pub struct Frame {
     pub user: Option<User>,
     /// The page's own address, without its query.
     pub path: String,
+    /// The page of ours that signing in leads back to, if the address named one.
+    pub next: Option<String>,
     /// A message from the address, fit to be shown.
     pub note: Option<String>,
     pub now: Timestamp,
@@ -38,6 +40,12 @@ impl Frame {
 
     pub fn now_ms(&self) -> i64 {
         self.now.as_millis()
+    }
+
+    /// The page that signing in leads back to; none for the front page.
+    pub fn back_to(&self) -> Option<&str> {
+        let own = Some(self.path.as_str()).filter(|path| !matches!(*path, "/" | "/join"));
+        self.next.as_deref().or(own)
     }
 
     pub fn script_texts(&self) -> String {

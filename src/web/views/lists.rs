@@ -55,5 +55,7 @@ pub struct MinePage {
     pub won: Vec<Card>,
     pub bids: Vec<OwnBidRow>,
     pub watched: Vec<Card>,
+    /// What the reader sells or sold.
+    pub put_up: Vec<Card>,
     pub followed: String,
 }

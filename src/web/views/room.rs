@@ -45,6 +45,8 @@ pub enum Desk {
     SignIn,
     /// The reader sells.
     Seller,
+    /// Nothing above the top bid can be bid.
+    Full,
     /// The form, which would be refused just now whatever is in it.
     Off,
     /// The form.
@@ -58,6 +60,7 @@ impl Desk {
             None => Self::SignIn,
             Some(user) if user.id == auction.terms.seller => Self::Seller,
             Some(_) if State::of(auction, frame.now) != State::Open => Self::Off,
+            Some(_) if min_next(auction) > Money::MAX => Self::Full,
             Some(_) if leads && !auction.terms.rules.leader_may_raise => Self::Off,
             Some(_) => Self::On,
         }

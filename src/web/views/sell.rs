@@ -5,6 +5,10 @@ use askama::Template;
 use super::Frame;
 use crate::domain::Currency;
 
+/// The choice of an own end.
+const CUSTOM: &str = "custom";
+const DURATION_DEFAULT: &str = "86400";
+
 /// What was typed into the form for a new item.
 #[derive(Debug, Clone, Default)]
 pub struct SellFields {
@@ -12,7 +16,10 @@ pub struct SellFields {
     pub price: String,
     pub currency: String,
     pub min_increment: String,
+    /// Whole seconds, or [`CUSTOM`].
     pub duration_s: String,
+    /// RFC 3339; empty unless the end was chosen.
+    pub ends_at: String,
     pub description: String,
 }
 
@@ -31,22 +38,28 @@ impl SellPage {
         Currency::ALL.into_iter().map(|currency| (currency.code(), currency == chosen)).collect()
     }
 
-    /// Durations to choose from: seconds, their name and whether they are chosen.
+    /// Whether an own end is chosen.
+    pub fn is_custom(&self) -> bool {
+        self.fields.duration_s == CUSTOM
+    }
+
+    /// Durations to choose from: seconds, their name and whether they are chosen. What is not among them counts as the
+    /// default.
     pub fn durations(&self) -> Vec<(&'static str, String, bool)> {
-        let chosen = if self.fields.duration_s.is_empty() { "86400" } else { &self.fields.duration_s };
         let minutes = |count: &str| self.f.tv("sell.minutes", "count", count);
         let hours = |count: &str| self.f.tv("sell.hours", "count", count);
         let days = |count: &str| self.f.tv("sell.days", "count", count);
-        [
+        let known = [
             ("600", minutes("10")),
             ("3600", self.f.t("sell.hour").into_owned()),
             ("21600", hours("6")),
-            ("86400", self.f.t("sell.day").into_owned()),
+            (DURATION_DEFAULT, self.f.t("sell.day").into_owned()),
             ("259200", days("3")),
             ("604800", days("7")),
-        ]
-        .into_iter()
-        .map(|(seconds, name)| (seconds, name, seconds == chosen))
-        .collect()
+        ];
+        let sent = self.fields.duration_s.as_str();
+        let is_known = known.iter().any(|(seconds, _)| *seconds == sent);
+        let chosen = if is_known || self.is_custom() { sent } else { DURATION_DEFAULT };
+        known.into_iter().map(|(seconds, name)| (seconds, name, seconds == chosen)).collect()
     }
 }

@@ -6,6 +6,8 @@ mod bids;
 mod door;
 mod images;
 mod original;
+mod pages;
+mod strict;
 mod throttling;
 
 pub(crate) use images::picture;

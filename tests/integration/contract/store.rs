@@ -38,6 +38,8 @@ macro_rules! every_promise {
             catalog::an_auction_is_given_back_as_it_was_created,
             catalog::an_auction_of_nobody_is_refused,
             catalog::own_bids_come_newest_first_over_all_auctions,
+            catalog::a_running_auction_shows_the_newest_own_bid_however_many_came_after_elsewhere,
+            catalog::what_a_user_put_up_comes_newest_first,
             catalog::won_auctions_come_newest_closing_first,
             catalog::watching_twice_is_no_error,
             listing::each_state_lists_its_auctions_soonest_closing_first,

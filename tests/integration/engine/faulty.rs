@@ -8,7 +8,7 @@ use gavel::domain::{AuctionId, BidId, Epoch, Seq, Timestamp, UserId};
 use gavel::store::{
     Accounts, AuctionBatch, Catalog, Images, Incomplete, Ledger, ListQuery, NewAuction, OwnBid, RejectedBid,
     RejectionCursor, Settlement, SignUp, Store, StoreError, StoredAnswer, StoredAuction, StoredEvent, StoredImage,
-    StoredUser, TokenHash, Written,
+    StoredUser, Ties, TokenHash, Written,
 };
 use tokio::sync::Semaphore;
 
@@ -132,6 +132,15 @@ impl Catalog for Faulty {
     }
     async fn bids_of(&self, user: UserId, limit: u32) -> Result<Vec<OwnBid>, StoreError> {
         self.inner.bids_of(user, limit).await
+    }
+    async fn running_bids_of(&self, user: UserId, now: Timestamp, limit: u32) -> Result<Vec<OwnBid>, StoreError> {
+        self.inner.running_bids_of(user, now, limit).await
+    }
+    async fn ties(&self, user: UserId, auction: AuctionId) -> Result<Ties, StoreError> {
+        self.inner.ties(user, auction).await
+    }
+    async fn put_up_by(&self, user: UserId, limit: u32) -> Result<Vec<StoredAuction>, StoreError> {
+        self.inner.put_up_by(user, limit).await
     }
     async fn won_by(&self, user: UserId, limit: u32) -> Result<Vec<StoredAuction>, StoreError> {
         self.inner.won_by(user, limit).await

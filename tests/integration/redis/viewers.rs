@@ -9,10 +9,10 @@ use std::time::Duration;
 use async_trait::async_trait;
 use gavel::bus::{Bus, Publication};
 use gavel::clock::{Clock, Stopwatch};
-use gavel::domain::{AuctionId, Bidder, EventKind, Seq};
+use gavel::domain::{AuctionId, EventKind, Seq};
 use gavel::session::hub::Session;
 use gavel::session::{
-    BidDesk, BidFrame, History, HistoryUnavailable, Hubs, Kind, Position, SharedReads, Snapshot, heads,
+    BidDesk, BidFrame, History, HistoryUnavailable, Hubs, Kind, Position, Refusal, SharedReads, Snapshot, heads,
 };
 use gavel::store::sqlite::SqliteStore;
 use gavel::store::{Store, StoredAuction, StoredEvent, Written};
@@ -66,8 +66,12 @@ struct NoDesk;
 
 #[async_trait]
 impl BidDesk for NoDesk {
-    async fn place(&self, _: &Bidder, _: BidFrame) -> String {
+    async fn place(&self, _: BidFrame) -> String {
         panic!("nobody bids here")
+    }
+
+    fn refuse(&self, _: Refusal) -> String {
+        panic!("nobody asks here")
     }
 }
 

@@ -1,8 +1,9 @@
-//! A crowd that watches one auction, read by one thread that costs less than the server does.
+//! A crowd that watches one auction, read by threads that cost little beside the server.
 //!
 //! Every frame is looked at: bids must come in order of seq, none missing and none twice, and nothing may come that
 //! tells a reader to skip. Frames are told apart by their bytes: two thousand JSON parsers would be what is measured.
-//! Nor does the thread wake for each frame: it looks every [`LOOK_EVERY`], which is part of the ages it reports.
+//! Real watchers do not share the server's processors, so only some look often enough to tell the age of what they see;
+//! the others read what has come meanwhile in one go.
 
 use std::io::Cursor;
 use std::sync::Arc;
@@ -17,8 +18,6 @@ use tokio_tungstenite::tungstenite::protocol::frame::{Frame, FrameHeader};
 
 /// Room for one read.
 const READ_BYTES: usize = 4_096;
-/// Time that a frame may lie in its socket until the crowd's thread looks.
-const LOOK_EVERY: Duration = Duration::from_millis(3);
 /// Clients must mask their frames; with what is theirs to choose.
 const MASK: [u8; 4] = [7; 4];
 
@@ -68,8 +67,14 @@ impl Board {
 /// The ages at which one watcher saw bids 1, 2, 3, …, in microseconds.
 pub(super) type Seen = Vec<u64>;
 
-/// Connects `of_each` watchers over WebSocket and as many over SSE; what they saw comes when they have seen the last bid.
-pub(super) fn gather(address: &str, auction: &str, of_each: usize, board: &Arc<Board>) -> oneshot::Receiver<Vec<Seen>> {
+/// Connects `of_each` watchers over WebSocket and as many over SSE, read by one thread that looks every `look_every`: so
+/// long a frame may lie in its socket, which is part of the ages it reports. What they saw comes when they have seen the
+/// last bid.
+pub(super) fn gather(
+    (address, auction): (&str, &str),
+    (of_each, look_every): (usize, Duration),
+    board: &Arc<Board>,
+) -> oneshot::Receiver<Vec<Seen>> {
     let (done, seen) = oneshot::channel();
     let (address, auction, board) = (address.to_owned(), auction.to_owned(), Arc::clone(board));
     std::thread::spawn(move || {
@@ -82,7 +87,7 @@ pub(super) fn gather(address: &str, auction: &str, of_each: usize, board: &Arc<B
                 let watcher = Watcher::sse(&address, &auction, Arc::clone(&board)).await;
                 watchers.push(tokio::spawn(watcher.watch()));
             }
-            let pauses = tokio::spawn(pause_between_looks());
+            let pauses = tokio::spawn(pause_between_looks(look_every));
             let mut seen = Vec::new();
             for watcher in watchers {
                 seen.push(watcher.await.expect("a watcher gets every bid"));
@@ -96,9 +101,9 @@ pub(super) fn gather(address: &str, auction: &str, of_each: usize, board: &Arc<B
 }
 
 /// Holds the whole thread up between two looks at all sockets.
-async fn pause_between_looks() {
+async fn pause_between_looks(pause: Duration) {
     loop {
-        std::thread::sleep(LOOK_EVERY);
+        std::thread::sleep(pause);
         tokio::task::yield_now().await;
     }
 }

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use gavel::domain::{AuctionId, Currency, Epoch, Head, Rules, Terms, Timestamp, UserId};
-use gavel::store::{NewAuction, StoredImage};
+use gavel::store::{NewAuction, StoredImage, Ties};
 
 use crate::contract::Backend;
 use crate::contract::driver::{Driver, END, at, bid, money, new_auction, terms, user};
@@ -75,6 +75,60 @@ pub(crate) async fn own_bids_come_newest_first_over_all_auctions(backend: &impl 
     assert_eq!(amounts(ann.id, 1).await, [106]);
     assert_eq!(amounts(bob.id, 10).await, [105, 103]);
     assert!(amounts(one.seller.id, 10).await.is_empty());
+}
+
+pub(crate) async fn a_running_auction_shows_the_newest_own_bid_however_many_came_after_elsewhere(
+    backend: &impl Backend,
+) {
+    let store = backend.open().await;
+    let mut old = Driver::open(&store).await;
+    let (ann, bob) = (old.ann.clone(), old.bob.clone());
+    old.bid(bid(1, &ann, 101), at(1)).unwrap();
+    old.bid(bid(2, &bob, 102), at(2)).unwrap();
+    old.bid(bid(3, &ann, 103), at(3)).unwrap();
+    old.bid(bid(4, &bob, 104), at(4)).unwrap();
+    old.commit().await;
+    let mut over = Driver::with(&store, old.epoch, |_| ()).await;
+    over.bid(bid(1, &ann, 101), at(5)).unwrap();
+    over.commit().await;
+    over.close(Timestamp(END));
+    over.commit().await;
+    let mut busy = Driver::with(&store, old.epoch, |_| ()).await;
+    for number in 1..=40_u32 {
+        let bidder = if number % 2 == 1 { &ann } else { &bob };
+        busy.bid(bid(number.into(), bidder, 100 + i64::from(number)), at(5 + i64::from(number))).unwrap();
+    }
+    busy.commit().await;
+
+    let running = async |user, now, limit| {
+        let bids = store.running_bids_of(user, now, limit).await.unwrap();
+        bids.iter().map(|bid| (bid.auction_id, bid.amount.minor())).collect::<Vec<_>>()
+    };
+    assert_eq!(running(ann.id, at(100), 10).await, [(busy.id, 139), (old.id, 103)]);
+    assert_eq!(running(ann.id, at(100), 1).await, [(busy.id, 139)]);
+    assert!(running(ann.id, Timestamp(END), 10).await.is_empty(), "over, though not closed yet");
+    for (user, auction, has_bid) in [(ann.id, old.id, true), (ann.id, over.id, true), (bob.id, over.id, false)] {
+        assert_eq!(store.ties(user, auction).await.unwrap(), Ties { watches: false, has_bid });
+    }
+    store.set_watched(bob.id, over.id, true).await.unwrap();
+    assert_eq!(store.ties(bob.id, over.id).await.unwrap(), Ties { watches: true, has_bid: false });
+    assert_eq!(store.ties(bob.id, AuctionId(999)).await.unwrap(), Ties::default());
+}
+
+pub(crate) async fn what_a_user_put_up_comes_newest_first(backend: &impl Backend) {
+    let store = backend.open().await;
+    let (sam, kim) = (user(&*store, "sam").await, user(&*store, "kim").await);
+    let mut ids = Vec::new();
+    for _ in 0..3 {
+        ids.insert(0, store.create_auction(new_auction("a lamp", terms(sam.id))).await.unwrap().id);
+        store.create_auction(new_auction("a chair", terms(kim.id))).await.unwrap();
+    }
+    let found = async |limit| {
+        let auctions = store.put_up_by(sam.id, limit).await.unwrap();
+        auctions.iter().map(|auction| auction.id).collect::<Vec<_>>()
+    };
+    assert_eq!(found(10).await, ids);
+    assert_eq!(found(2).await, ids[..2]);
 }
 
 pub(crate) async fn won_auctions_come_newest_closing_first(backend: &impl Backend) {

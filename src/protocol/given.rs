@@ -1,19 +1,35 @@
 //! Members of a JSON body as they were given, right or wrong.
 //!
 //! Reading a body must not stop at the first member of the wrong type: a [`Given`] takes anything,
-//! and [`Faults`] then names every member that is missing or wrong. Only what is not JSON at all, and
-//! members that nobody knows, fail while reading.
+//! and [`Faults`] then names every member that is missing or wrong. Only what is not JSON at all fails while reading.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::marker::PhantomData;
 
+use serde::Serialize;
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::Number;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::HttpError;
-use super::problem::FieldFault;
-use crate::domain::Timestamp;
-use crate::protocol::time::parse_rfc3339;
+use super::time::parse_rfc3339;
+use crate::domain::{AuctionId, Timestamp};
+
+/// Characters of a client's words, or a reader's about them, that are sent back.
+pub const FAULT_CHARS_MAX: usize = 200;
+/// Unknown members that are named; it is enough to see that there are any.
+const UNKNOWN_NAMED_MAX: usize = 20;
+
+/// One faulty field of a request.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct FieldFault {
+    /// The field's name, with dots into nested ones; `body`, `query` or `frame` when the whole is at fault.
+    #[schema(value_type = String)]
+    pub field: Cow<'static, str>,
+    /// What would be right.
+    pub problem: String,
+}
 
 /// A member of a JSON object.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -24,6 +40,18 @@ pub enum Given<T> {
     /// There, but nothing that a `T` can be read from.
     Wrong,
     Value(T),
+}
+
+impl<T> Given<T> {
+    /// The value, if it is one.
+    pub const fn value(&self) -> Option<&T> {
+        if let Self::Value(value) = self { Some(value) } else { None }
+    }
+
+    /// Whether something stands there.
+    pub const fn is_given(&self) -> bool {
+        !matches!(self, Self::Missing)
+    }
 }
 
 impl<T> From<Option<T>> for Given<T> {
@@ -46,12 +74,16 @@ pub trait Member: Sized {
         None
     }
 
+    fn from_fraction(_number: f64) -> Option<Self> {
+        None
+    }
+
     fn from_flag(_flag: bool) -> Option<Self> {
         None
     }
 
     /// # Errors
-    /// When the text is not JSON, or the object has a member that nobody knows.
+    /// When the text is not JSON.
     fn from_object<'de, A: MapAccess<'de>>(mut object: A) -> Result<Option<Self>, A::Error> {
         while object.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
         Ok(None)
@@ -88,6 +120,31 @@ impl Member for Uuid {
     fn from_text(text: &str) -> Option<Self> {
         const HYPHENATED_BYTES: usize = 36;
         if text.len() == HYPHENATED_BYTES { Self::try_parse(text).ok() } else { None }
+    }
+}
+
+impl Member for Number {
+    const WANTED: &'static str = "a number";
+
+    fn from_whole(number: i64) -> Option<Self> {
+        Some(number.into())
+    }
+
+    fn from_fraction(number: f64) -> Option<Self> {
+        Self::from_f64(number)
+    }
+}
+
+/// Text; or a number, for those who insist.
+impl Member for AuctionId {
+    const WANTED: &'static str = "an auction's id, such as \"1\"";
+
+    fn from_text(text: &str) -> Option<Self> {
+        auction_id(text)
+    }
+
+    fn from_whole(number: i64) -> Option<Self> {
+        (number > 0).then_some(Self(number))
     }
 }
 
@@ -134,8 +191,8 @@ impl<'de, T: Member> Visitor<'de> for Anything<T> {
         Ok(given(i64::try_from(number).ok().and_then(T::from_whole)))
     }
 
-    fn visit_f64<E>(self, _number: f64) -> Result<Self::Value, E> {
-        Ok(Given::Wrong)
+    fn visit_f64<E>(self, number: f64) -> Result<Self::Value, E> {
+        Ok(given(T::from_fraction(number)))
     }
 
     fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
@@ -152,13 +209,59 @@ impl<'de, T: Member> Visitor<'de> for Anything<T> {
     }
 }
 
+/// The id of an auction in its one written form: decimal digits, the first not 0.
+#[must_use]
+pub fn auction_id(text: &str) -> Option<AuctionId> {
+    if text.starts_with('0') { None } else { digits(text).map(AuctionId) }
+}
+
+/// A number of nothing but decimal digits.
+#[must_use]
+pub fn digits(text: &str) -> Option<i64> {
+    if text.bytes().all(|byte| byte.is_ascii_digit()) { text.parse().ok() } else { None }
+}
+
+/// What may be sent back of words that hold a client's.
+#[must_use]
+pub fn shortened(words: &str) -> String {
+    words.chars().take(FAULT_CHARS_MAX).collect()
+}
+
 /// The faults found so far in one request.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Faults(Vec<FieldFault>);
 
 impl Faults {
-    pub fn add(&mut self, field: &'static str, problem: impl Into<String>) {
-        self.0.push(FieldFault { field, problem: problem.into() });
+    pub fn add(&mut self, field: impl Into<Cow<'static, str>>, problem: impl Into<String>) {
+        self.0.push(FieldFault { field: field.into(), problem: problem.into() });
+    }
+
+    /// A member that nobody knows. Those beyond some are not named.
+    pub fn unknown(&mut self, name: &str) {
+        self.add_foreign(name, "is not known here");
+    }
+
+    /// A parameter that stands there once more.
+    pub fn repeated(&mut self, name: &str) {
+        self.add_foreign(name, "must be there once");
+    }
+
+    fn add_foreign(&mut self, name: &str, problem: &str) {
+        if self.0.len() < UNKNOWN_NAMED_MAX {
+            self.add(shortened(name), problem);
+        }
+    }
+
+    /// Adds those of another part of the request.
+    pub fn extend(&mut self, others: Self) {
+        self.0.extend(others.0);
+    }
+
+    /// Adds those of the object that stands in `field`.
+    pub fn extend_within(&mut self, field: &str, others: Self) {
+        for fault in others.0 {
+            self.add(format!("{field}.{}", fault.field), fault.problem);
+        }
     }
 
     /// The value of a field that has to be there.
@@ -191,19 +294,18 @@ impl Faults {
     ///
     /// # Errors
     /// All faults.
-    pub fn or<T>(self, value: Option<T>) -> Result<T, HttpError> {
+    pub fn or<T>(self, value: Option<T>) -> Result<T, Vec<FieldFault>> {
         match value {
             Some(value) if self.0.is_empty() => Ok(value),
-            _ => Err(HttpError::Invalid(self.0)),
+            _ => Err(self.0),
         }
     }
 }
 
 /// The names of the faulty fields, for the tests of those who check.
 #[cfg(test)]
-pub(super) fn faulty_fields(error: &HttpError) -> Vec<&'static str> {
-    let HttpError::Invalid(faults) = error else { panic!("{error}") };
-    faults.iter().map(|fault| fault.field).collect()
+pub(crate) fn faulty_fields(faults: &[FieldFault]) -> Vec<&'static str> {
+    faults.iter().map(|fault| &*fault.field.to_string().leak()).collect()
 }
 
 #[cfg(test)]
@@ -245,9 +347,12 @@ mod tests {
     }
 
     #[test]
-    fn a_member_that_nobody_knows_is_refused() {
-        let error = serde_json::from_str::<Body>(r#"{"numbr": 1}"#).unwrap_err();
-        assert!(error.to_string().contains("unknown field `numbr`"), "{error}");
+    fn an_auction_id_has_one_written_form() {
+        assert_eq!(auction_id("1"), Some(AuctionId(1)));
+        assert_eq!(auction_id("9223372036854775807"), Some(AuctionId(i64::MAX)));
+        for wrong in ["", "0", "01", "-1", "+1", "1.0", "abc", "1 ", "９", "9223372036854775808"] {
+            assert_eq!(auction_id(wrong), None, "{wrong:?}");
+        }
     }
 
     #[test]
