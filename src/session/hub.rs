@@ -64,8 +64,7 @@ impl LocalHub {
                 }
                 batch = outlet.publications.recv() => {
                     let Some(batch) = batch else { return };
-                    self.hand_out(&batch).await;
-                    outlet.state.taken(batch.len());
+                    self.hand_out(batch, &mut outlet).await;
                 }
                 () = outlet.state.dropped() => self.make_good(&outlet.state),
                 () = std::future::ready(()), if !round_is_over => {
@@ -76,12 +75,21 @@ impl LocalHub {
         }
     }
 
-    async fn hand_out(&self, batch: &[Publication]) {
-        for (turn, publications) in batch.chunks(EVENTS_PER_TURN).enumerate() {
-            if turn > 0 {
-                tokio::task::yield_now().await;
+    /// Hands out `batch` and what waits behind it, as much as goes in a turn: the more waits, the more of it goes in one
+    /// write to each session.
+    async fn hand_out(&self, batch: Arc<[Publication]>, outlet: &mut Outlet) {
+        let (mut next, mut room) = (Some(batch), EVENTS_PER_TURN);
+        while let Some(batch) = next {
+            for publications in batch.chunks(EVENTS_PER_TURN) {
+                if publications.len() > room {
+                    tokio::task::yield_now().await;
+                    room = EVENTS_PER_TURN;
+                }
+                room -= publications.len();
+                self.with(|roster, now| roster.publish(publications, now));
             }
-            self.with(|roster, now| roster.publish(publications, now));
+            outlet.state.taken(batch.len());
+            next = if room > 0 { outlet.publications.try_recv().ok() } else { None };
         }
     }
 

@@ -31,22 +31,25 @@ const GROWTH_KIB_MAX: u64 = 48 * 1_024;
 
 /// Others took so much of the machine that ages measured meanwhile are theirs as much as Gavel's.
 const OTHERS_SHARE_MAX: f64 = 0.1;
+/// A thread of the test itself could not run, or not write to the disk, for so long.
+const STANDSTILL_MAX: Duration = Duration::from_millis(50);
 /// A measurement that others spoilt is made again, so often in all.
-const MEASUREMENTS_MAX: usize = 3;
+const MEASUREMENTS_MAX: usize = 5;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_thousand_watchers_see_every_bid_at_once_though_two_are_stuck() {
     assert_room_for_connections();
     let server = Server::start_alone().await;
     for measurement in 1..=MEASUREMENTS_MAX {
-        let others = Others::beside(server.pid());
+        let others = Others::beside(server.pid(), server.home());
         let p99 = watched_auction(&server).await;
-        let share = others.share();
+        let (share, standstill) = (others.share(), others.standstill());
+        eprintln!("watchers: others took {:.0} % of the machine, it stood still for {standstill:?}", share * 100.0);
         if p99 < SEEN_WITHIN {
             break;
         }
-        eprintln!("watchers: p99 {p99:?} while others took {:.0} % of the machine", share * 100.0);
-        assert!(share > OTHERS_SHARE_MAX && measurement < MEASUREMENTS_MAX, "p99 is {p99:?}");
+        let disturbed = share > OTHERS_SHARE_MAX || standstill > STANDSTILL_MAX;
+        assert!(disturbed && measurement < MEASUREMENTS_MAX, "p99 is {p99:?}");
     }
     server.finish().await;
 }
@@ -77,6 +80,7 @@ async fn watched_auction(server: &Server) -> Duration {
     let (timed, others) = (timed.expect("no watcher failed"), others.expect("no watcher failed"));
     assert_eq!(timed.len() + others.len(), watchers);
     assert!(timed.iter().chain(&others).all(|seen| seen.len() == bids), "every bid, each once");
+    tell_late(bids, &timed);
     let mut ages = timed.concat();
     ages.sort_unstable();
     let at = |per_mille: usize| ages[(ages.len() - 1) * per_mille / 1_000];
@@ -89,6 +93,16 @@ async fn watched_auction(server: &Server) -> Duration {
     assert!(after_kib < before_kib + GROWTH_KIB_MAX, "memory grew from {before_kib} to {after_kib} KiB");
     drop(stuck);
     Duration::from_micros(p99)
+}
+
+/// Tells which bids someone saw too late, so that a stall can be told from a load that is too much.
+fn tell_late(bids: usize, timed: &[crowd::Seen]) {
+    let worst = |bid: usize| timed.iter().map(|seen| seen[bid]).max().map(Duration::from_micros).unwrap_or_default();
+    let late: Vec<usize> = (0..bids).filter(|bid| worst(*bid) > SEEN_WITHIN).collect();
+    for run in late.chunk_by(|one, next| one + 1 == *next) {
+        let longest = run.iter().map(|bid| worst(*bid)).max().unwrap_or_default();
+        eprintln!("watchers: late were bids {} to {}, at most {longest:?}", run[0] + 1, run[run.len() - 1] + 1);
+    }
 }
 
 /// This process and the server each hold one end of two thousand connections.

@@ -1,4 +1,17 @@
-//! What others take of the machine while a test measures: a figure taken on a busy machine says nothing of Gavel.
+//! What others do to the machine while a test measures: a figure taken on a busy machine, or on one that stood still,
+//! says nothing of Gavel.
+
+use std::fs::File;
+use std::os::unix::fs::FileExt as _;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+/// A thread that only wakes up does so this often.
+const PULSE: Duration = Duration::from_millis(5);
+/// A block is brought to the disk this often.
+const WRITE_EVERY: Duration = Duration::from_millis(50);
 
 /// A look at the machine's processor time, in clock ticks.
 #[derive(Clone, Copy)]
@@ -13,12 +26,60 @@ struct Ticks {
 pub(crate) struct Others {
     server: u32,
     began: Ticks,
+    pulse: Arc<Pulse>,
+}
+
+#[derive(Default)]
+struct Pulse {
+    longest_us: AtomicU64,
+    over: AtomicBool,
+}
+
+impl Pulse {
+    fn note(&self, took: Duration) {
+        self.longest_us.fetch_max(u64::try_from(took.as_micros()).unwrap(), Ordering::SeqCst);
+    }
+
+    fn beat(&self) {
+        while !self.over.load(Ordering::SeqCst) {
+            let due = Instant::now() + PULSE;
+            std::thread::sleep(PULSE);
+            self.note(due.elapsed());
+        }
+    }
+
+    fn write(&self, file: &File) {
+        while !self.over.load(Ordering::SeqCst) {
+            let began = Instant::now();
+            file.write_all_at(&[0; 4_096], 0).unwrap();
+            file.sync_data().unwrap();
+            self.note(began.elapsed());
+            std::thread::sleep(WRITE_EVERY);
+        }
+    }
+}
+
+impl Drop for Others {
+    fn drop(&mut self) {
+        self.pulse.over.store(true, Ordering::SeqCst);
+    }
 }
 
 impl Others {
-    /// All but this process and `server`.
-    pub(crate) fn beside(server: u32) -> Self {
-        Self { server, began: look(server) }
+    /// All but this process and `server`, whose disk is that of `folder`.
+    pub(crate) fn beside(server: u32, folder: &Path) -> Self {
+        let pulse = Arc::<Pulse>::default();
+        let (beating, writing) = (Arc::clone(&pulse), Arc::clone(&pulse));
+        let file = tempfile::tempfile_in(folder).unwrap();
+        std::thread::spawn(move || beating.beat());
+        std::thread::spawn(move || writing.write(&file));
+        Self { server, began: look(server), pulse }
+    }
+
+    /// The longest that one of two threads was held up: one that had nothing to do but to wake up, and one that had to
+    /// bring a block to the disk.
+    pub(crate) fn standstill(&self) -> Duration {
+        Duration::from_micros(self.pulse.longest_us.load(Ordering::SeqCst))
     }
 
     /// Their share of all processors since then, from 0 to 1.
