@@ -28,7 +28,7 @@ struct Sent {
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_acknowledged_is_lost_however_often_the_server_is_killed() {
     let rounds = std::env::var("GAVEL_KILLS").map_or(50_usize, |rounds| rounds.parse().unwrap());
-    let mut server = Server::start_alone().await;
+    let mut server = Server::start().await;
     let seller = server.user("Seller").await;
     let bidders = server.users(BIDDERS).await;
     let (mut acknowledged, mut unanswered) = (0, 0);
