@@ -16,7 +16,7 @@ pub struct SellFields {
     pub price: String,
     pub currency: String,
     pub min_increment: String,
-    /// Whole seconds, or [`CUSTOM`].
+    /// Whole seconds, or `custom`.
     pub duration_s: String,
     /// RFC 3339; empty unless the end was chosen.
     pub ends_at: String,
