@@ -33,14 +33,7 @@ fn taken_up(auction: &Auction, outage: Outage) -> Option<Span> {
 mod tests {
     use super::*;
     use crate::domain::{Command, Currency, Head, Money, Rules, Terms, UserId};
-
-    const fn at(secs: i64) -> Timestamp {
-        Timestamp(Span::from_secs(secs).0)
-    }
-
-    const fn outage(from: i64, until: i64) -> Outage {
-        Outage { from: at(from), until: at(until) }
-    }
+    use crate::store::outage::tests::{at, outage};
 
     /// Open from 100 s to 1000 s.
     fn auction() -> Auction {

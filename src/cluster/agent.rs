@@ -64,8 +64,6 @@ pub struct Agent {
     pub(super) moving: AtomicBool,
     /// When shards were gained last, in microseconds.
     pub(super) gained_at: AtomicI64,
-    /// Until when answers are final, in microseconds.
-    pub(super) lease: AtomicI64,
     replaced: watch::Sender<bool>,
     tasks: Mutex<Tasks>,
 }
@@ -105,7 +103,6 @@ impl Agent {
             clock_off: AtomicBool::new(false),
             moving: AtomicBool::new(false),
             gained_at: AtomicI64::new(i64::MIN),
-            lease: AtomicI64::new(i64::MIN),
             replaced: watch::Sender::new(false),
             tasks: Mutex::default(),
         });
@@ -276,8 +273,7 @@ impl Agent {
 
     /// Shows how many shards this node decides: none once its lease is over.
     pub(super) fn count_owned(&self) {
-        let leased = self.clock.now().0 < self.lease.load(Ordering::Acquire);
-        self.meters.owned(if leased { self.engine.tenure().held().len() } else { 0 });
+        self.meters.owned(if self.engine.is_leased() { self.engine.tenure().held().len() } else { 0 });
     }
 
     /// The instant that is `span` from now.

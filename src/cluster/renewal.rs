@@ -51,14 +51,12 @@ impl Agent {
         let ended = self.clock.now();
         match renewal {
             Renewal::Renewed { database_now, .. } => {
-                if ended.0 >= self.lease.load(Ordering::Acquire) {
+                if !self.engine.is_leased() {
                     // The lease had run out: others may have taken shards since. What they took is lost before the
                     // lease lets anything of it be told.
                     self.look().await?;
                 }
-                let until = started.plus(limits::LEASE);
-                self.lease.store(until.0, Ordering::Release);
-                self.engine.extend_lease(until);
+                self.engine.extend_lease(started.plus(limits::LEASE));
                 self.compare_clocks(started, database_now, ended);
             }
             Renewal::Replaced => self.be_replaced(),

@@ -107,14 +107,14 @@ impl Outages {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
-    const fn at(secs: i64) -> Timestamp {
+    pub(crate) const fn at(secs: i64) -> Timestamp {
         Timestamp(Span::from_secs(secs).0)
     }
 
-    const fn outage(from: i64, until: i64) -> Outage {
+    pub(crate) const fn outage(from: i64, until: i64) -> Outage {
         Outage { from: at(from), until: at(until) }
     }
 

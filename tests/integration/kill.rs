@@ -13,6 +13,8 @@ use crate::harness::{Client, Server, uuid};
 const BIDDERS: usize = 16;
 /// Auctions of a round; the last of them ends while the round goes on or while the server is down.
 const AUCTIONS: usize = 4;
+/// Between two bids of a bidder. More bids would show no more: reading them all back takes the time.
+const PAUSE: Duration = Duration::from_millis(2);
 /// Answered bids that are sent again after a restart; all unanswered ones are.
 const REPEATED: usize = 40;
 
@@ -92,6 +94,7 @@ async fn bid_until_cut(number: usize, bidder: Client, auctions: Vec<String>, sto
         if gone {
             break;
         }
+        tokio::time::sleep(PAUSE).await;
     }
     sent
 }

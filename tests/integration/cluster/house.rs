@@ -62,7 +62,7 @@ pub(crate) struct House {
 impl House {
     /// Starts everything, with further settings for each node, and waits until the shards are shared out.
     pub(crate) async fn with(settings: &[(&str, &str)]) -> Self {
-        Self::begin(Parts::start(None), &Manner { settings, ..Manner::default() }).await
+        Self::begin(Parts::start(None).await, &Manner { settings, ..Manner::default() }).await
     }
 
     pub(crate) async fn open() -> Self {
@@ -71,18 +71,17 @@ impl House {
 
     /// With nothing beside it, to measure what takes less than a second.
     pub(crate) async fn alone() -> Self {
-        let parts = Parts::taking(alone().await, None);
-        Self::begin(std::future::ready(parts), &Manner::default()).await
+        Self::begin(Parts::taking(alone().await, None), &Manner::default()).await
     }
 
     /// With the data of Postgres in a folder of the caller's.
     pub(crate) async fn with_data(data: &Path) -> Self {
-        Self::begin(Parts::start(Some(data)), &Manner::default()).await
+        Self::begin(Parts::start(Some(data)).await, &Manner::default()).await
     }
 
     /// With a program of the caller's for each node, which becomes gavel.
     pub(crate) async fn with_programs(programs: &[PathBuf]) -> Self {
-        Self::begin(Parts::start(None), &Manner { programs, ..Manner::default() }).await
+        Self::begin(Parts::start(None).await, &Manner { programs, ..Manner::default() }).await
     }
 
     /// With a wire that can be cut wherever a node reaches Postgres, Redis or another node.
@@ -103,13 +102,11 @@ impl House {
     async fn wire(parts: Parts, settings: &[(&str, &str)], prepare: impl FnOnce(&Wires)) -> (Self, Wires) {
         let wires = Wires::lay(parts.postgres.port(), parts.redis.port()).await;
         prepare(&wires);
-        let house =
-            Self::begin(std::future::ready(parts), &Manner { settings, wires: Some(&wires), programs: &[] }).await;
+        let house = Self::begin(parts, &Manner { settings, wires: Some(&wires), programs: &[] }).await;
         (house, wires)
     }
 
-    async fn begin(parts: impl Future<Output = Parts>, manner: &Manner<'_>) -> Self {
-        let parts = parts.await;
+    async fn begin(parts: Parts, manner: &Manner<'_>) -> Self {
         let house = tokio::task::block_in_place(|| Self::start(parts, manner));
         house.balanced().await;
         house
