@@ -244,9 +244,9 @@ impl AuctionActor {
         }
         match fate {
             Fate::Committed if self.term.holds(self.shared.clock.now()) => self.release(entries),
-            // Written, but perhaps there is a later owner by now, and events of a later term went out.
-            Fate::Committed | Fate::Fenced => self.give_up(BidError::Moving, ctx),
-            Fate::Failed => self.give_up(BidError::OutcomePending, ctx),
+            Fate::Fenced => self.give_up(BidError::Moving, ctx),
+            // Or written, but perhaps there is a later owner by now, and events of a later term went out.
+            Fate::Committed | Fate::Failed => self.give_up(BidError::OutcomePending, ctx),
         }
         self.leave_when_done(ctx);
     }
@@ -298,7 +298,7 @@ impl AuctionActor {
 
     /// Ends at once, telling nobody anything that may not hold.
     pub(super) fn retire(&mut self, ctx: &mut Context<Self>) {
-        self.answer_uncommitted(BidError::Moving);
+        self.answer_uncommitted(BidError::OutcomePending);
         ctx.stop();
     }
 

@@ -143,7 +143,6 @@ impl Engine {
                     handle.addr.do_send(Bid { placed: bid, read_at, reply });
                     return match actix::clock::timeout(limits::ANSWER_WITHIN.into(), answer).await {
                         Ok(Ok(answer)) => answer,
-                        Ok(Err(_)) | Err(_) if !handle.term.holds(self.shared.clock.now()) => Err(BidError::Moving),
                         Ok(Err(_)) | Err(_) => Err(BidError::OutcomePending),
                     };
                 }
@@ -266,8 +265,8 @@ impl Engine {
         self.deadlines.read_again();
     }
 
-    /// Stops deciding for these shards at once. Bids under way are told [`BidError::Moving`]; nothing of the ended
-    /// terms is told any more, though it may have been written.
+    /// Stops deciding for these shards at once. Bids under way are told [`BidError::OutcomePending`]; nothing of the
+    /// ended terms is told any more, though it may have been written.
     pub fn lose(&self, shards: &[ShardId]) {
         self.tenure.end(shards);
         for handle in self.take_awake(shards) {

@@ -26,6 +26,7 @@ impl Arrivals {
             return match self.engine.place_bid(auction_id, forwarded.bid).await {
                 Ok(answer) => Reply::Answered(answer),
                 Err(BidError::Moving) => self.moved(auction_id, epoch),
+                Err(BidError::OutcomePending) if !self.engine.decides_for(auction_id) => Reply::Lost,
                 Err(error) => Reply::Failed(error),
             };
         }

@@ -122,6 +122,11 @@ fn told(answer: Result<Answer, BidError>, doubtful: bool) -> Result<Answer, BidE
     }
 }
 
+/// The attempt may have happened. Tried again once at once: many bids are lost together, more than may wait.
+fn lost(errand: &mut Errand<'_>) -> Attempt {
+    if std::mem::replace(&mut errand.doubtful, true) { Attempt::Wait } else { Attempt::Again }
+}
+
 impl Cluster {
     /// Tries until there is an answer; `None` when it may wait no longer.
     async fn run(&self, engine: &Engine, errand: &mut Errand<'_>) -> Option<Result<Answer, BidError>> {
@@ -152,6 +157,8 @@ impl Cluster {
         if engine.decides_for(auction) {
             return match engine.place_bid(auction, bid.clone()).await {
                 Err(BidError::Moving) => Attempt::Wait,
+                // Its owner by now has the answer, or gives one.
+                Err(BidError::OutcomePending) if !engine.decides_for(auction) => lost(errand),
                 answer => Attempt::Done(answer),
             };
         }
@@ -168,10 +175,7 @@ impl Cluster {
             Ok(Reply::Failed(BidError::Moving)) | Err(LinkError::Unreachable { .. }) => Attempt::Wait,
             Ok(Reply::Failed(error)) => Attempt::Done(Err(error)),
             Ok(Reply::Moved(newer)) => self.follow(shard, known, newer),
-            Ok(Reply::Lost) | Err(LinkError::Lost) => {
-                // Once at once: many bids are lost together, more than may wait.
-                if std::mem::replace(&mut errand.doubtful, true) { Attempt::Wait } else { Attempt::Again }
-            }
+            Ok(Reply::Lost) | Err(LinkError::Lost) => lost(errand),
             Err(LinkError::Full) => Attempt::Done(Err(BidError::Overloaded)),
         }
     }

@@ -21,9 +21,9 @@ end=$1 log=$2 pid=
 shift 2
 while read -r word rest; do
     case $word in
-        start) "$@" </dev/null 2>>"$log" & pid=$!; echo "keeper pid $pid" ;;
-        signal) kill $rest 2>/dev/null; echo "keeper sent" ;;
-        reap) wait "$pid"; echo "keeper status $?"; pid= ;;
+        start) "$@" </dev/null 2>>"$log" & pid=$!; echo "the keeper: pid $pid" ;;
+        signal) kill $rest 2>/dev/null; echo "the keeper: sent" ;;
+        reap) wait "$pid"; echo "the keeper: status $?"; pid= ;;
     esac
 done
 if [ -n "$pid" ]; then
@@ -33,7 +33,7 @@ fi
 "#;
 
 /// What the keeper says begins with this; other lines are the process's own.
-const SAID: &str = "keeper ";
+const SAID: &str = "the keeper: ";
 
 /// Lines of the process's output that wait to be read here. Full → further ones are dropped.
 const LINES_WAITING: usize = 64;
@@ -228,7 +228,7 @@ impl Keeper {
         if !told {
             return Err(self.gone());
         }
-        self.answers.recv().map_err(|_ended| self.gone())
+        self.answers.recv_timeout(limits::PART_STOP_WITHIN).map_err(|_ended| self.gone())
     }
 
     fn gone(&self) -> PartError {
@@ -246,9 +246,13 @@ impl Drop for Keeper {
 /// Sorts what comes out: the keeper's answers, and the process's lines.
 fn sort(output: ChildStdout, answered: &SyncSender<String>, said: &SyncSender<String>) {
     for line in BufReader::new(output).lines().map_while(Result::ok) {
-        match line.strip_prefix(SAID) {
-            Some(answer) => drop(answered.try_send(answer.to_owned())),
-            None => drop(said.try_send(line)),
+        // They share a pipe: before an answer may stand what the process wrote without a line's end.
+        let (own, answer) = line.rsplit_once(SAID).map_or((&*line, None), |(own, answer)| (own, Some(answer)));
+        if let Some(answer) = answer {
+            drop(answered.try_send(answer.to_owned()));
+        }
+        if answer.is_none() || !own.is_empty() {
+            drop(said.try_send(own.to_owned()));
         }
     }
 }
@@ -336,6 +340,15 @@ mod tests {
         assert_eq!(keeper.line(SOON).unwrap(), "hello");
         assert_ne!(keeper.pid().unwrap(), first);
         assert_eq!(tail(keeper.log()), "trouble\ntrouble\n");
+    }
+
+    #[test]
+    fn what_a_process_leaves_unfinished_does_not_hide_an_answer() {
+        let folder = TempFolder::new("gavel-test-").unwrap();
+        let mut keeper = keep(&folder, "printf \"$WORD\\nhalf\"; exec sleep 600");
+        assert_eq!(keeper.line(SOON).unwrap(), "hello");
+        assert_eq!(keeper.end(Signal::Term, SOON).unwrap(), 128 + 15);
+        assert_eq!(keeper.line(SOON).unwrap(), "half");
     }
 
     #[test]

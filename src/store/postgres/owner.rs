@@ -121,7 +121,7 @@ impl PostgresStore {
     }
 
     /// Runs a statement on one of the connections that are kept for ownership.
-    async fn own(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>, StoreError> {
+    pub(super) async fn own(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>, StoreError> {
         let client = self.owners.get().await.map_err(error::no_connection)?;
         let statement = client.prepare_cached(sql).await.map_err(error::unavailable)?;
         client.query(&statement, params).await.map_err(error::of_write)

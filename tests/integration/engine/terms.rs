@@ -41,7 +41,7 @@ async fn a_lost_shard_tells_nobody_anything_though_it_may_have_been_written() {
     let waiting = actix::spawn(house.start(house.bid(1, 0, 200)));
     actix::clock::sleep(Duration::from_millis(50)).await;
     house.engine.lose(&[SHARD]);
-    assert_eq!(waiting.await.unwrap().unwrap().unwrap(), Err(BidError::Moving));
+    assert_eq!(waiting.await.unwrap().unwrap().unwrap(), Err(BidError::OutcomePending));
     assert_eq!(house.place(house.bid(2, 1, 300)).await, Err(BidError::Moving));
     house.store.let_through(1_000);
     // The old term's batch is written, and nobody is told.
@@ -83,7 +83,7 @@ async fn a_hand_over_that_takes_too_long_is_cut() {
     let waiting = actix::spawn(house.start(house.bid(1, 0, 200)));
     actix::clock::sleep(Duration::from_millis(50)).await;
     house.engine.hand_over(&[SHARD], Duration::from_millis(100)).await;
-    assert_eq!(waiting.await.unwrap().unwrap().unwrap(), Err(BidError::Moving));
+    assert_eq!(waiting.await.unwrap().unwrap().unwrap(), Err(BidError::OutcomePending));
     assert!(house.engine.tenure().held().is_empty());
 }
 
@@ -94,7 +94,7 @@ async fn an_answer_that_comes_after_the_lease_ran_out_is_not_told() {
     let waiting = actix::spawn(house.start(house.bid(1, 0, 200)));
     actix::clock::sleep(Duration::from_millis(400)).await;
     house.store.let_through(1_000);
-    assert_eq!(waiting.await.unwrap().unwrap().unwrap(), Err(BidError::Moving));
+    assert_eq!(waiting.await.unwrap().unwrap().unwrap(), Err(BidError::OutcomePending));
     assert!(house.heard_seqs().is_empty());
     assert_eq!(house.place(house.bid(2, 1, 300)).await, Err(BidError::Moving));
     // Nobody took over meanwhile: the term goes on, and the first answer is what was written.
