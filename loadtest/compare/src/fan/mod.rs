@@ -43,6 +43,9 @@ pub(crate) struct FanArgs {
     /// Length of a step of the rising rate, seconds.
     #[arg(long, default_value_t = 2.0)]
     pub(crate) step_s: f64,
+    /// Only a calm phase of so many events a second, with the memory of the sessions.
+    #[arg(long, value_name = "PER_S", conflicts_with = "idle")]
+    pub(crate) calm: Option<f64>,
     /// Connects and measures memory, nothing else.
     #[arg(long)]
     pub(crate) idle: bool,
@@ -72,7 +75,11 @@ async fn conduct(args: &FanArgs) -> Result<Figures, Fault> {
     let account = account.map_err(Fault::doing("opening an auction"))?;
     let board = Rc::new(Board::new()?);
     let mut phases = Phases::new(args.clone(), account, board);
-    if args.idle { phases.idle().await } else { phases.all().await }
+    match args.calm {
+        Some(events_per_s) => phases.calm(events_per_s).await,
+        None if args.idle => phases.idle().await,
+        None => phases.all().await,
+    }
 }
 
 /// A duration from a figure of the command line.
