@@ -1,5 +1,6 @@
 //! Fan-out: a crowd in a process of its own against one server, each on a core of its own.
 
+use std::net::SocketAddr;
 use std::process::{Command, Stdio};
 
 use crate::error::Fault;
@@ -7,7 +8,7 @@ use crate::fan::Dialect;
 use crate::figures::Figures;
 use crate::generator;
 use crate::plan::{Load, Peer};
-use crate::server::{Running, Stage, Wish};
+use crate::server::{Stage, Wish};
 
 /// Watchers of the two crowds, and sessions that are told nothing.
 const WATCHERS: usize = 1_000;
@@ -34,7 +35,7 @@ pub(crate) fn measure(stage: &Stage, load: Load, peer: Peer, quick: bool) -> Res
     if quick {
         words.extend(["--phase-s", "1.5", "--step-s", "0.7"]);
     }
-    crowd(&running, &words)
+    crowd((running.at, running.publish), &running.pids(), &words)
 }
 
 /// A server with a core to itself, where there are two.
@@ -43,16 +44,17 @@ pub(crate) fn apart() -> Wish {
     Wish { core: apart.then_some(CORES.0), ..Wish::default() }
 }
 
-/// Runs a crowd, on the other core, against `running`, and reads what it says.
-pub(crate) fn crowd(running: &Running, words: &[&str]) -> Result<Figures, Fault> {
+/// Runs a crowd, on the other core, that watches at the first address and publishes at the second, and reads what it
+/// says.
+pub(crate) fn crowd((at, publish): (SocketAddr, SocketAddr), pids: &[u32], words: &[&str]) -> Result<Figures, Fault> {
     let own = std::env::current_exe().map_err(Fault::doing("finding our own program"))?;
     let apart = apart().core.is_some();
     let mut crowd = Command::new(if apart { "taskset".as_ref() } else { own.as_os_str() });
     if apart {
         crowd.args(["-c", &CORES.1.to_string()]).arg(&own);
     }
-    crowd.args(["fan", "--at", &running.at.to_string(), "--publish", &running.publish.to_string()]).args(words);
-    crowd.args(generator::pids(running.pids()));
+    crowd.args(["fan", "--at", &at.to_string(), "--publish", &publish.to_string()]).args(words);
+    crowd.args(generator::pids(pids.iter().copied()));
     let ran = crowd.stdin(Stdio::null()).output().map_err(Fault::doing("starting the crowd"))?;
     if !ran.status.success() {
         // The first line: behind a panic stands its backtrace.

@@ -72,16 +72,14 @@ impl Phases {
         Ok(Figures::from([("session_bytes".to_owned(), grown / float(self.board.ready.get()))]))
     }
 
-    /// A calm pace and nothing else, and what the sessions take.
+    /// A calm pace and nothing else, and what the server holds after it.
     pub(super) async fn calm(&mut self, events_per_s: f64) -> Result<Figures, Fault> {
-        let before = float(self.memory());
         self.connect().await?;
         // The first events find cold buffers.
         self.phase(events_per_s, Duration::from_secs(1)).await?;
         let used_before_s = self.threads_cpu_s();
         let calm = self.phase(events_per_s, seconds(self.args.phase_s)).await?;
         let used_us = (self.threads_cpu_s() - used_before_s).max(0.0) * 1e6;
-        let after = float(self.memory());
         if calm.seen.deliveries == 0 {
             return Err(Fault("no event was delivered".to_owned()));
         }
@@ -93,8 +91,7 @@ impl Phases {
         note("p50_ms", float(calm.seen.p50_us) / 1e3);
         note("p99_ms", float(calm.seen.p99_us) / 1e3);
         note("lost", calm.lost);
-        note("memory_bytes", after);
-        note("session_bytes", (after - before) / float(self.args.watchers));
+        note("memory_bytes", float(self.memory()));
         Ok(figures)
     }
 

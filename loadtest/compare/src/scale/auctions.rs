@@ -3,7 +3,7 @@
 use super::door::{Door, metric};
 use super::gavel::Server;
 use super::house::{House, Lot, lines};
-use super::note;
+use super::{MIB, note};
 use crate::error::Fault;
 use crate::figures::{Figures, float};
 use crate::generator::{self, number};
@@ -11,24 +11,22 @@ use crate::server::Stage;
 
 /// Connections that bid.
 const CONNECTIONS: &str = "64";
+/// Signing up takes the server tens of milliseconds each.
+const BIDDERS: &str = "4";
 /// How long waking all may take, seconds: less than the time after which the first go to sleep again.
 const WOKEN_WITHIN_S: f64 = 50.0;
 /// Below so many first bids their rate says nothing, and below so many their CPU time, which comes in ticks of 10 ms.
 const RATE_TELLS_FROM: u64 = 1_000;
 const CPU_TELLS_FROM: u64 = 10_000;
-/// Below so many auctions the memory of one is less than what the server takes for other reasons.
-const MEMORY_TELLS_FROM: u64 = 1_000;
-const MIB: f64 = 1_048_576.0;
 
-/// Opens `count` auctions, wakes each with one bid, bids on all for `seconds`, and kills the server.
+/// Opens `count` auctions, kills the server, wakes each with one bid, and bids on all for `seconds`.
 pub(super) fn measure(stage: &Stage, count: u64, seconds: f64, figures: &mut Figures) -> Result<(), Fault> {
-    let mut server = Server::start(stage)?;
+    let mut server = Server::start(stage, None)?;
     let house = House::new(server.at)?;
-    let before = server.memory_bytes()?;
-    note(figures, "memory_before_mib", before / MIB);
     let wanted = usize::try_from(count).map_err(Fault::doing("counting auctions"))?;
     let (lots, created_per_s) = house.open(wanted, false)?;
     note(figures, "created_per_s", created_per_s);
+    note(figures, "ready_ms", server.crash()?.as_secs_f64() * 1e3);
     note(figures, "memory_open_mib", server.memory_bytes()? / MIB);
 
     let woken =
@@ -53,13 +51,7 @@ pub(super) fn measure(stage: &Stage, count: u64, seconds: f64, figures: &mut Fig
     let awake = metric(&Door::open(server.at)?.get("/metrics")?, "gavel_auctions_awake");
     let awake = awake.ok_or_else(|| Fault("the server does not say how many auctions are awake".to_owned()))?;
     note(figures, "awake", awake);
-    let after = server.memory_bytes()?;
-    note(figures, "memory_awake_mib", after / MIB);
-    if count >= MEMORY_TELLS_FROM {
-        note(figures, "awake_bytes", (after - before) / awake.max(1.0));
-    }
-
-    note(figures, "ready_ms", server.crash()?.as_secs_f64() * 1e3);
+    note(figures, "memory_awake_mib", server.memory_bytes()? / MIB);
     Ok(())
 }
 
@@ -73,6 +65,10 @@ fn bid(
     let file = server.put("auctions.jsonl", &lines(lots, bids))?.display().to_string();
     let (url, auctions) = (format!("http://{}", server.at), lots.len().to_string());
     let words = ["spread", "--url", &url, "--auctions", &auctions, "--given", &file, "--no-check"];
-    let words = words.iter().chain(&["--connections", CONNECTIONS]).chain(more).map(ToString::to_string);
+    let words = words
+        .iter()
+        .chain(&["--connections", CONNECTIONS, "--max-bidders", BIDDERS])
+        .chain(more)
+        .map(ToString::to_string);
     generator::run(stage, &words.chain(generator::pids([server.pid()?])).collect::<Vec<_>>())
 }

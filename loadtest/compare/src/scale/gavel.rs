@@ -23,6 +23,8 @@ pub(super) struct Server<'a> {
     stage: &'a Stage,
     /// Where clients connect: elsewhere after each start.
     pub(super) at: SocketAddr,
+    /// The only core that it may use.
+    core: Option<usize>,
     process: Option<Process>,
     // Last: removed when nobody writes there any more.
     folder: TempDir,
@@ -30,15 +32,15 @@ pub(super) struct Server<'a> {
 
 impl<'a> Server<'a> {
     /// Starts it with an empty store.
-    pub(super) fn start(stage: &'a Stage) -> Result<Self, Fault> {
-        let mut server = Self { stage, at: free_port()?, process: None, folder: stage.folder("step-")? };
+    pub(super) fn start(stage: &'a Stage, core: Option<usize>) -> Result<Self, Fault> {
+        let mut server = Self { stage, at: free_port()?, core, process: None, folder: stage.folder("step-")? };
         server.run()?;
         Ok(server)
     }
 
     fn run(&mut self) -> Result<(), Fault> {
         self.at = free_port()?;
-        let spot = Spot { home: self.folder.path(), at: self.at, core: None };
+        let spot = Spot { home: self.folder.path(), at: self.at, core: self.core };
         self.process = Some(self.stage.gavel(spot, vec![self.settings()])?);
         Ok(())
     }
@@ -47,7 +49,8 @@ impl<'a> Server<'a> {
         ("GAVEL__STORE__URL", format!("sqlite:{}", self.folder.path().join(STORE).display()))
     }
 
-    /// Kills it and starts it on what is there; how long until it was ready.
+    /// Kills it and starts it on what is there; how long until it was ready. It then holds nothing any more that signing
+    /// up left behind.
     pub(super) fn crash(&mut self) -> Result<Duration, Fault> {
         if let Some(process) = self.process.take() {
             process.kill()?;

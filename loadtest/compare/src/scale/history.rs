@@ -6,8 +6,8 @@ use serde_json::json;
 
 use super::door::Door;
 use super::gavel::Server;
-use super::house::{House, lines};
-use super::note;
+use super::house::{House, Lot, lines};
+use super::{MIB, note};
 use crate::clock;
 use crate::error::Fault;
 use crate::figures::{Figures, float};
@@ -18,6 +18,8 @@ use crate::server::Stage;
 const IN_FLIGHT: &str = "200";
 /// How long making the history may take; then the row tells how far it came.
 const MADE_WITHIN: &str = "240s";
+/// The part of a history that must be there.
+const ENOUGH: f64 = 0.99;
 /// Below so many events the store holds mostly other things, and their rate says nothing.
 const EVENTS_TELL_FROM: u64 = 1_000;
 /// How far above all bids so far the first one after the crash is.
@@ -26,36 +28,34 @@ const RAISE: i64 = 10;
 const PAGE: i64 = 1_000;
 /// Reads whose median counts.
 const READS: usize = 5;
-const MIB: f64 = 1_048_576.0;
 
 /// Makes a history of `count` bids, kills the server, and looks what that costs.
 pub(super) fn measure(stage: &Stage, count: u64, figures: &mut Figures) -> Result<(), Fault> {
-    let mut server = Server::start(stage)?;
+    let mut server = Server::start(stage, None)?;
     let house = House::new(server.at)?;
     let empty = server.store_bytes()?;
     let (lots, _) = house.open(1, true)?;
     let lot = lots.first().ok_or_else(|| Fault("no auction was created".to_owned()))?;
     let path = format!("/api/v1/auctions/{}", lot.id);
 
-    let file = server.put("auctions.jsonl", &lines(&lots, 0))?.display().to_string();
-    let (url, bids) = (format!("http://{}", server.at), count.to_string());
-    let words = ["hot", "--url", &url, "--given", &file, "--no-check", "--bids", &bids, "--duration", MADE_WITHIN];
-    let over = ["--transport", "ws", "--connections", "1", "--in-flight", IN_FLIGHT];
-    let report = generator::run(stage, &words.iter().chain(&over).map(ToString::to_string).collect::<Vec<_>>())?;
-    let head = Door::open(server.at)?.get_json(&path)?;
+    let mut door = Door::open(server.at)?;
+    // Bids that find the auction asleep may overtake each other.
+    bid(&mut door, &path, &house, lot.min_next)?;
+    let made_per_s = if count > 1 { fill(stage, &server, &lots, count - 1)? } else { 0.0 };
+    let head = door.get_json(&path)?;
     let seq = head["seq"].as_i64().ok_or_else(|| Fault(format!("an auction without seq: {head}")))?;
     let store = server.store_bytes()?;
     note(figures, "events", float(seq));
     note(figures, "store_mib", store / MIB);
     if count >= EVENTS_TELL_FROM {
-        note(figures, "made_per_s", number(&report, "/per_second/accepted")?);
+        note(figures, "made_per_s", made_per_s);
         note(figures, "event_bytes", (store - empty) / float(seq.max(1)));
     }
     note(figures, "memory_before_mib", server.memory_bytes()? / MIB);
 
     note(figures, "ready_ms", ms(server.crash()?));
     note(figures, "memory_restarted_mib", server.memory_bytes()? / MIB);
-    let mut door = Door::open(server.at)?;
+    door = Door::open(server.at)?;
     let amount = lot.min_next + seq + RAISE;
     note(figures, "first_bid_ms", ms(bid(&mut door, &path, &house, amount)?));
     note(figures, "next_bid_ms", ms(bid(&mut door, &path, &house, amount + 1)?));
@@ -67,11 +67,20 @@ pub(super) fn measure(stage: &Stage, count: u64, figures: &mut Figures) -> Resul
     drop(door);
 
     note(figures, "verify_s", server.verify()?.as_secs_f64());
-    let unmade = i64::try_from(count).unwrap_or(i64::MAX).saturating_sub(seq);
-    if unmade > 0 {
-        return Err(Fault(format!("{unmade} bids were not accepted, or not made within {MADE_WITHIN}")));
+    if float(seq) < float(count) * ENOUGH {
+        return Err(Fault(format!("of {count} bids {seq} were made within {MADE_WITHIN} and accepted")));
     }
     Ok(())
+}
+
+/// `count` more bids on an auction that has one; how many a second were accepted.
+fn fill(stage: &Stage, server: &Server<'_>, lots: &[Lot], count: u64) -> Result<f64, Fault> {
+    let file = server.put("auctions.jsonl", &lines(lots, 1))?.display().to_string();
+    let (url, bids) = (format!("http://{}", server.at), count.to_string());
+    let words = ["hot", "--url", &url, "--given", &file, "--no-check", "--bids", &bids, "--duration", MADE_WITHIN];
+    let over = ["--transport", "ws", "--connections", "1", "--in-flight", IN_FLIGHT];
+    let report = generator::run(stage, &words.iter().chain(&over).map(ToString::to_string).collect::<Vec<_>>())?;
+    number(&report, "/per_second/accepted")
 }
 
 /// One bid, and how long its answer took.

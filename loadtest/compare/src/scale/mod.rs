@@ -33,6 +33,8 @@ use crate::{clock, say, table};
 /// How long bids are made at one step.
 const LOAD_S: f64 = 8.0;
 const LOAD_QUICK_S: f64 = 1.5;
+/// Bytes.
+const MIB: f64 = 1_048_576.0;
 
 /// What `compare scale` is told.
 #[derive(Debug, Clone, Args)]

@@ -4,7 +4,7 @@
 use serde_json::Value;
 
 use super::cluster::Cluster;
-use super::note;
+use super::{MIB, note};
 use crate::error::Fault;
 use crate::figures::{Figures, float};
 use crate::generator::{self, broken, number};
@@ -13,16 +13,18 @@ use crate::server::Stage;
 /// Enough that each node owns many.
 const AUCTIONS: &str = "300";
 const CONNECTIONS: &str = "64";
-const MIB: f64 = 1_048_576.0;
+/// Signing up takes a node tens of milliseconds each.
+const BIDDERS: &str = "4";
 
 /// Starts `count` nodes and bids at all of them for `seconds`.
 pub(super) fn measure(stage: &Stage, count: u64, seconds: f64, figures: &mut Figures) -> Result<(), Fault> {
     let cluster = Cluster::start(stage, count)?;
     let stores = [cluster.part("postgres")?, cluster.part("redis-server")?];
     let seconds = seconds.to_string();
-    let words = ["spread", "--auctions", AUCTIONS, "--connections", CONNECTIONS, "--duration", &seconds];
+    let words = ["spread", "--auctions", AUCTIONS, "--connections", CONNECTIONS, "--max-bidders", BIDDERS];
+    let words = words.into_iter().chain(["--duration", &seconds]);
     let urls = cluster.nodes.iter().flat_map(|node| ["--url", &node.url]);
-    let words = words.into_iter().chain(urls).map(str::to_owned);
+    let words = words.chain(urls).map(str::to_owned);
     let pids = cluster.nodes.iter().map(|node| node.pid).chain(stores);
     let report = generator::run(stage, &words.chain(generator::pids(pids)).collect::<Vec<_>>())?;
     note(figures, "answered_per_s", number(&report, "/per_second/answered")?);

@@ -5,6 +5,7 @@
 
 use std::fmt::Write;
 
+use super::MIB;
 use super::columns::Part;
 use crate::error::Fault;
 use crate::figures::{Figures, float};
@@ -39,8 +40,18 @@ pub(super) struct Grid {
 }
 
 impl Sheet {
-    /// One more step.
-    pub(super) fn add(&mut self, step: u64, figures: Figures, fault: Option<Fault>) {
+    /// One more step; what one takes is told by what is more than at the first step.
+    pub(super) fn add(&mut self, step: u64, mut figures: Figures, fault: Option<Fault>) {
+        for (to, from, tells_from) in self.part.growth() {
+            let first = self.rows.first().and_then(|row| Some((row.step, *row.figures.get(*from)?)));
+            if let (Some((first_step, first)), Some(now)) = (first, figures.get(*from))
+                && step >= *tells_from
+                && step > first_step
+            {
+                let more = (now - first).max(0.0) * MIB;
+                figures.insert((*to).to_owned(), more / float(step - first_step));
+            }
+        }
         self.rows.push(Row { step, figures, fault: fault.map(|fault| one_line(&fault.0)) });
     }
 
@@ -137,6 +148,17 @@ pub(super) mod tests {
         assert!(text.contains("\nNot done: 1,000 watchers: it   fell < over\n"), "{text}");
         assert!(text.contains("\n| 10,000 | – |"), "{text}");
         assert!(text.contains("<!-- scale:watchers -->") && text.starts_with("then, 2 cores"), "{text}");
+    }
+
+    #[test]
+    fn what_one_takes_is_told_by_what_many_take_more() {
+        let mut sheet = Sheet { part: Part::Watchers, rows: Vec::new() };
+        let memory = |mib: f64| Figures::from([("memory_mib".to_owned(), mib)]);
+        for (step, mib) in [(1, 50.0), (100, 51.0), (1_001, 60.0)] {
+            sheet.add(step, memory(mib), None);
+        }
+        let each = |row: usize| sheet.rows[row].figures.get("session_bytes").map(|bytes| format!("{bytes:.0}"));
+        assert_eq!([each(0), each(1), each(2)], [None, None, Some("10486".to_owned())]);
     }
 
     #[test]

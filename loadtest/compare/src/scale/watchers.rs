@@ -1,9 +1,10 @@
 //! Many watchers of one auction at a calm pace: what a delivery costs and how late it is, what a session holds.
 
-use super::note;
+use super::gavel::Server;
+use super::house::House;
+use super::{MIB, note};
 use crate::error::Fault;
 use crate::figures::Figures;
-use crate::plan::Peer;
 use crate::server::Stage;
 use crate::{process, tell};
 
@@ -11,9 +12,6 @@ use crate::{process, tell};
 const EVENTS_PER_S: &str = "10";
 /// Files that a process opens besides its sockets.
 const OTHER_FILES: u64 = 100;
-/// Below so many sessions the memory of one is less than what the server takes for other reasons.
-const MEMORY_TELLS_FROM: u64 = 100;
-const MIB: f64 = 1_048_576.0;
 
 /// Connects `count` watchers and tells them events for `seconds`.
 pub(super) fn measure(stage: &Stage, count: u64, seconds: f64, figures: &mut Figures) -> Result<(), Fault> {
@@ -22,18 +20,20 @@ pub(super) fn measure(stage: &Stage, count: u64, seconds: f64, figures: &mut Fig
     if let Some(allowed) = allowed.filter(|allowed| *allowed < needed) {
         return Err(Fault(format!("needs {needed} open files, and this shell allows {allowed} (ulimit -n)")));
     }
-    let running = stage.start(Peer::Gavel, tell::apart())?;
-    let (count_word, seconds) = (count.to_string(), seconds.to_string());
-    let words = ["--dialect", "gavel", "--watchers", &count_word, "--calm", EVENTS_PER_S, "--phase-s", &seconds];
-    let seen = tell::crowd(&running, &words)?;
+    let mut server = Server::start(stage, tell::apart().core)?;
+    let house = House::new(server.at)?;
+    let (lots, _) = house.open(1, true)?;
+    let lot = lots.first().ok_or_else(|| Fault("no auction was created".to_owned()))?;
+    server.crash()?;
+    let (count, seconds) = (count.to_string(), seconds.to_string());
+    let words = ["--dialect", "gavel", "--watchers", &count, "--calm", EVENTS_PER_S, "--phase-s", &seconds];
+    let words = words.into_iter().chain(["--account", &house.bidder, &lot.id]).collect::<Vec<_>>();
+    let seen = tell::crowd((server.at, server.at), &[server.pid()?], &words)?;
     let figure = |name: &str| seen.get(name).copied().ok_or_else(|| Fault(format!("the crowd does not say {name}")));
     for name in ["delivered_per_s", "delivery_us", "p50_ms", "p99_ms", "lost"] {
         note(figures, name, figure(name)?);
     }
     note(figures, "core_percent", figure("core_share")? * 100.0);
     note(figures, "memory_mib", figure("memory_bytes")? / MIB);
-    if count >= MEMORY_TELLS_FROM {
-        note(figures, "session_bytes", figure("session_bytes")?);
-    }
     Ok(())
 }
