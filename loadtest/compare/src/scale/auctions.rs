@@ -37,11 +37,6 @@ pub(super) fn measure(stage: &Stage, count: u64, seconds: f64, figures: &mut Fig
     if count >= CPU_TELLS_FROM {
         note(figures, "waking_us", number(&woken, "/cost/server_us_per_answer")?);
     }
-    let accepted = number(&woken, "/totals/accepted")?;
-    if accepted < float(count) {
-        return Err(Fault(format!("of {count} first bids {accepted} were accepted")));
-    }
-
     let report = bid(stage, &server, (&lots, 1), &["--duration", &seconds.to_string()])?;
     note(figures, "answered_per_s", number(&report, "/per_second/answered")?);
     note(figures, "accepted_per_s", number(&report, "/per_second/accepted")?);
@@ -52,6 +47,10 @@ pub(super) fn measure(stage: &Stage, count: u64, seconds: f64, figures: &mut Fig
     let awake = awake.ok_or_else(|| Fault("the server does not say how many auctions are awake".to_owned()))?;
     note(figures, "awake", awake);
     note(figures, "memory_awake_mib", server.memory_bytes()? / MIB);
+    let accepted = number(&woken, "/totals/accepted")?;
+    if accepted < float(count) {
+        return Err(Fault(format!("of {count} first bids {accepted} were accepted within {WOKEN_WITHIN_S} s")));
+    }
     Ok(())
 }
 
