@@ -66,6 +66,9 @@ pub(crate) struct Args {
     /// How long to load: 30, 30s, 5m, 1h [default: 10s; soak 10m].
     #[arg(long, value_parser = parse_duration)]
     pub(crate) duration: Option<Duration>,
+    /// Bids to make at most: with the last one the load ends, if its duration is not over before.
+    #[arg(long)]
+    pub(crate) bids: Option<u64>,
     /// What carries the bids; soak uses both.
     #[arg(long, value_enum, default_value_t = Transport::Http)]
     pub(crate) transport: Transport,
@@ -78,6 +81,10 @@ pub(crate) struct Args {
     /// Auctions to spread bids over [default: 1; spread 64; soak 8].
     #[arg(long)]
     pub(crate) auctions: Option<usize>,
+    /// Auctions to bid on instead of creating them: one a line, the JSON that creating them gave. Needs
+    /// --no-check, for their history is not this run's alone.
+    #[arg(long, value_name = "FILE", requires = "no_check")]
+    pub(crate) given: Option<PathBuf>,
     /// WebSocket sessions that watch [default: 0; watch 1000; closing 100; soak 200].
     #[arg(long)]
     pub(crate) watchers: Option<usize>,
@@ -117,10 +124,15 @@ pub(crate) struct Run {
     pub(crate) rate_per_s: Option<f64>,
     #[serde(serialize_with = "as_seconds", rename = "duration_s")]
     pub(crate) duration: Duration,
+    /// At most so many bids.
+    pub(crate) bids: Option<u64>,
     pub(crate) transport: Transport,
     pub(crate) in_flight: usize,
     pub(crate) strategy: Strategy,
     pub(crate) auctions: usize,
+    /// Auctions that are there already.
+    #[serde(skip)]
+    pub(crate) given: Option<PathBuf>,
     pub(crate) watchers: usize,
     pub(crate) bidders: usize,
     pub(crate) leader_may_raise: bool,
@@ -149,10 +161,12 @@ impl Args {
             connections,
             rate_per_s: (rate > 0.0).then_some(rate),
             duration: self.duration.unwrap_or(defaults.duration),
+            bids: self.bids,
             transport: self.transport,
             in_flight: self.in_flight,
             strategy: self.strategy,
             auctions: self.auctions.unwrap_or(defaults.auctions),
+            given: self.given,
             watchers: self.watchers.unwrap_or(defaults.watchers),
             bidders,
             leader_may_raise: self.leader_may_raise.unwrap_or(over_ws),
@@ -173,6 +187,11 @@ impl Run {
             (self.connections == 0, "--connections must be at least 1"),
             (!rate.is_finite() || rate < 0.0, "--rate must be 0 or more"),
             (self.duration.is_zero(), "--duration must be longer than 0"),
+            (self.bids == Some(0), "--bids must be at least 1"),
+            (
+                self.given.is_some() && self.scenario == Scenario::Closing,
+                "closing needs an auction that ends with the run: not --given",
+            ),
             (self.in_flight == 0, "--in-flight must be at least 1"),
             (self.auctions == 0, "--auctions must be at least 1"),
             (single && self.auctions != 1, "this scenario has one auction: use spread or soak with --auctions"),
@@ -288,10 +307,13 @@ mod tests {
             &["hot", "--rate=-1"],
             &["hot", "--url", "http://192.0.2.7:80"],
             &["closing", "--strategy", "too-low"],
+            &["hot", "--bids", "0"],
+            &["closing", "--given", "auctions", "--no-check"],
         ] {
             assert!(matches!(resolve(line), Err(LoadError::Usage(_))), "{line:?}");
         }
         assert!(Args::try_parse_from(["loadtest", "cold"]).is_err());
+        assert!(Args::try_parse_from(["loadtest", "hot", "--given", "auctions"]).is_err());
     }
 
     #[test]

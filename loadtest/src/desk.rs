@@ -133,7 +133,12 @@ pub(crate) mod tests {
 
     pub(crate) fn desk(open: bool) -> Desk {
         let start = clock::now();
-        let window = Window { start, until: start + Duration::from_mins(1), stopped: Arc::default() };
+        let window = Window {
+            start,
+            until: start + Duration::from_mins(1),
+            stopped: Arc::default(),
+            left: Arc::new(u64::MAX.into()),
+        };
         let share = crate::pace::Share { rate_per_s: 1.0, offset: 0, stride: 1 };
         Desk {
             market: Arc::new(crate::market::tests::market(1, Scenario::Hot, Strategy::Rising)),

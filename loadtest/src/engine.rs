@@ -20,7 +20,7 @@ use crate::pace::Window;
 use crate::process;
 use crate::record::{Ack, Tally};
 use crate::sampler::{Sampler, preparing};
-use crate::setup::{Opened, ServerClock, User, open_auctions, server_clock, sign_up};
+use crate::setup::{Opened, ServerClock, User, given, open_auctions, server_clock, sign_up};
 use crate::timeline::Timeline;
 
 /// Files that the process needs besides its sockets.
@@ -163,7 +163,10 @@ async fn prepare(run: Run) -> Result<(Arc<Yard>, ServerClock, Vec<(usize, Ack)>)
         }
     };
     let ends_at_ms = clock::unix_ms() + server.offset_ms + i64::try_from(open_for.as_millis()).unwrap_or(i64::MAX / 2);
-    let opened = open_auctions(&run, &seller, ends_at_ms).await?;
+    let opened = match &run.given {
+        Some(file) => given(file, run.auctions)?,
+        None => open_auctions(&run, &seller, ends_at_ms).await?,
+    };
     let opening = match run.strategy {
         Strategy::Rising => Vec::new(),
         Strategy::TooLow => open_bidding(&run, &first_bidder, &opened).await?,
@@ -247,7 +250,8 @@ fn window(yard: &Yard, server: ServerClock, stop: &Arc<AtomicBool>) -> Result<Wi
         }
         Scenario::Hot | Scenario::Spread | Scenario::Watch | Scenario::Soak => soon,
     };
-    Ok(Window { start, until: start + yard.run.duration, stopped: Arc::clone(stop) })
+    let left = Arc::new(yard.run.bids.unwrap_or(u64::MAX).into());
+    Ok(Window { start, until: start + yard.run.duration, stopped: Arc::clone(stop), left })
 }
 
 /// Samples until every bidder is done; returns how long bids were made.

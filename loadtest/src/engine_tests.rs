@@ -42,6 +42,17 @@ fn a_hot_auction_is_loaded_and_checked() {
 }
 
 #[test]
+fn a_load_of_so_many_bids_ends_with_the_last() {
+    for pace in ["", "--rate 5000", "--transport ws"] {
+        let report = run(Fault::None, &format!("hot --connections 4 --bids 37 --duration 20s {pace}"));
+        let totals = &report.totals;
+        assert!(report.passed, "{pace}: {:?}", report.problems);
+        assert_eq!(totals.accepted + totals.rejected, 37, "{pace}: {:?}", totals.errors_by_code);
+        assert!(report.conditions.load_s < 10.0, "{pace}: {} s", report.conditions.load_s);
+    }
+}
+
+#[test]
 fn one_connection_never_outbids_itself() {
     let report = run(Fault::None, "hot --connections 1 --duration 200ms");
     assert_eq!(report.totals.rejected, 0, "{:?}", report.totals.rejected_by_code);

@@ -7,7 +7,7 @@
 use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use tokio::sync::{Notify, Semaphore};
@@ -24,12 +24,21 @@ pub(crate) struct Window {
     pub(crate) until: Instant,
     /// Set to end early.
     pub(crate) stopped: Arc<AtomicBool>,
+    /// Bids that may still be made, by all threads together.
+    pub(crate) left: Arc<AtomicU64>,
 }
 
 impl Window {
     /// Whether bids are still made at `now`.
     pub(crate) fn is_open(&self, now: Instant) -> bool {
-        now < self.until && !self.stopped.load(Ordering::Relaxed)
+        now < self.until && !self.stopped.load(Ordering::Relaxed) && self.left.load(Ordering::Relaxed) > 0
+    }
+
+    /// Takes `count` of the bids that may still be made, or as many as there are.
+    fn grant(&self, count: u64) -> u64 {
+        let before =
+            self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| Some(left.saturating_sub(count)));
+        before.map_or_else(|left| left, |left| left).min(count)
     }
 }
 
@@ -103,7 +112,7 @@ impl Pace {
         match self {
             Self::Closed(window) => {
                 let now = clock::now();
-                Some(window.is_open(now).then_some(now))
+                Some((window.is_open(now) && window.grant(1) > 0).then_some(now))
             }
             Self::Open(open) => match open.due.try_acquire() {
                 Ok(permit) => {
@@ -142,8 +151,9 @@ impl OpenPace {
             }
             let elapsed = now.saturating_duration_since(self.window.start);
             if now >= self.window.start {
-                let due = self.share.due_by(elapsed, self.released.get());
-                let fresh = due - self.released.replace(due);
+                let released = self.released.get();
+                let fresh = self.window.grant(self.share.due_by(elapsed, released) - released);
+                self.released.set(released + fresh);
                 self.due.add_permits(usize::try_from(fresh).unwrap_or(0));
             }
             ticker.notified().await;
@@ -175,7 +185,7 @@ mod tests {
 
     fn window(length: Duration) -> Window {
         let start = clock::now();
-        Window { start, until: start + length, stopped: Arc::default() }
+        Window { start, until: start + length, stopped: Arc::default(), left: Arc::new(AtomicU64::new(u64::MAX)) }
     }
 
     fn runtime() -> tokio::runtime::Runtime {
@@ -241,5 +251,14 @@ mod tests {
         assert!(pace.try_next().flatten().is_some());
         window.stopped.store(true, Ordering::Relaxed);
         assert_eq!(pace.try_next(), Some(None));
+    }
+
+    #[test]
+    fn the_bids_that_may_be_made_are_shared_and_then_the_window_is_shut() {
+        let window = Window { left: Arc::new(AtomicU64::new(3)), ..window(Duration::from_mins(1)) };
+        let (one, other) = (Pace::closed(window.clone()), Pace::closed(window.clone()));
+        assert!(one.try_next().flatten().is_some() && other.try_next().flatten().is_some());
+        assert_eq!((window.grant(5), window.grant(1)), (1, 0), "what is left, and nothing more");
+        assert_eq!((one.try_next(), window.is_open(clock::now())), (Some(None), false));
     }
 }

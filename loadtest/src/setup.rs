@@ -1,5 +1,7 @@
 //! What the load needs before it starts: a seller, bidders signed in, auctions that outlast the run.
 
+use std::io::{BufRead, BufReader};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -91,6 +93,21 @@ pub(crate) async fn open_auctions(run: &Run, seller: &User, ends_at_ms: i64) -> 
     Ok(in_order(try_join_all(lanes).await?))
 }
 
+/// The first `count` auctions of `file`: one a line, as the server gave them.
+pub(crate) fn given(file: &Path, count: usize) -> Result<Vec<Opened>, LoadError> {
+    let lines = BufReader::new(std::fs::File::open(file).map_err(LoadError::doing("opening the auctions"))?).lines();
+    let mut opened = Vec::with_capacity(count);
+    for line in lines.take(count) {
+        let line = line.map_err(LoadError::doing("reading the auctions"))?;
+        let auction: Value = serde_json::from_str(&line).map_err(LoadError::doing("reading the auctions"))?;
+        opened.push(read_auction(&auction)?);
+    }
+    if opened.len() < count {
+        return Err(LoadError::failed(format!("{} holds {} auctions, not {count}", file.display(), opened.len())));
+    }
+    Ok(opened)
+}
+
 fn read_auction(auction: &Value) -> Result<Opened, LoadError> {
     let ends_at = text(auction, "ends_at")?;
     let min_next = auction["min_next"].as_i64();
@@ -155,5 +172,15 @@ mod tests {
         let opened = read_auction(&auction).unwrap();
         assert_eq!((opened.id.as_str(), opened.min_next, opened.ends_at_ms % 1_000), ("7", 101, 123));
         assert!(read_auction(&json!({"id": "7", "min_next": 101})).is_err());
+    }
+
+    #[test]
+    fn given_auctions_are_read_as_far_as_they_are_wanted() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let line = |id: u32| json!({"id": id.to_string(), "min_next": 101, "ends_at": "2026-11-24T05:46:29Z"});
+        std::fs::write(file.path(), format!("{}\n{}\n", line(1), line(2))).unwrap();
+        let ids = |count| given(file.path(), count).map(|all| all.into_iter().map(|it| it.id).collect::<Vec<_>>());
+        assert_eq!((ids(1).unwrap(), ids(2).unwrap()), (vec!["1".to_owned()], vec!["1".to_owned(), "2".to_owned()]));
+        assert!(ids(3).unwrap_err().to_string().contains("holds 2 auctions"));
     }
 }

@@ -1,12 +1,10 @@
 //! Bids: the load generator against one peer, and what its report says.
 
-use std::path::Path;
-use std::process::{Command, Stdio};
-
 use serde_json::Value;
 
 use crate::error::Fault;
 use crate::figures::{Figures, float};
+use crate::generator::{self, broken, number};
 use crate::plan::{Load, Peer};
 use crate::server::{EARLIER_BIDS, Stage, Wish};
 
@@ -17,44 +15,28 @@ const CONNECTIONS: &str = "64";
 pub(crate) fn measure(stage: &Stage, load: Load, peer: Peer, seconds: f64) -> Result<Figures, Fault> {
     let earlier_bids = if load == Load::TooLowOld { EARLIER_BIDS } else { 0 };
     let running = stage.start(peer, Wish { earlier_bids, ..Wish::default() })?;
-    let folder = tempfile::Builder::new().prefix("report-").tempdir_in(&stage.scratch);
-    let folder = folder.map_err(Fault::doing("making a folder"))?;
-    let mut generator = Command::new(stage.bin.join("loadtest"));
-    generator.arg(if load == Load::Spread { "spread" } else { "hot" });
-    generator.args(["--url", &format!("http://{}", running.at), "--connections", CONNECTIONS]);
-    generator.args(["--duration", &seconds.to_string(), "--report"]).arg(folder.path());
+    let scenario = if load == Load::Spread { "spread" } else { "hot" };
+    let (url, seconds) = (format!("http://{}", running.at), seconds.to_string());
+    let mut words = vec![scenario, "--url", &url, "--connections", CONNECTIONS, "--duration", &seconds];
     match load {
-        Load::TooLow | Load::TooLowOld => drop(generator.args(["--strategy", "too-low"])),
-        Load::Socket => drop(generator.args(["--transport", "ws"])),
+        Load::TooLow | Load::TooLowOld => words.extend(["--strategy", "too-low"]),
+        Load::Socket => words.extend(["--transport", "ws"]),
         Load::Hot | Load::Spread | Load::Fan | Load::FanLarge | Load::Idle => {}
     }
     if !peer.is_checked() {
-        generator.arg("--no-check");
+        words.push("--no-check");
     }
-    for pid in running.pids() {
-        generator.args(["--pid", &pid.to_string()]);
-    }
-    let ran = generator.stdin(Stdio::null()).output().map_err(Fault::doing("starting the load generator"))?;
-    let mut figures = read(&folder.path().join("report.json")).map_err(|fault| {
-        Fault(format!("{fault}; the generator said: {}", String::from_utf8_lossy(&ran.stderr).trim()))
-    })?;
+    let words = words.into_iter().map(str::to_owned).chain(generator::pids(running.pids()));
+    let mut figures = of_report(&generator::run(stage, &words.collect::<Vec<_>>())?)?;
     if peer == Peer::Original {
         figures.insert("broken".to_owned(), float(running.broken_rows()?));
     }
     Ok(figures)
 }
 
-fn read(report: &Path) -> Result<Figures, Fault> {
-    let text = std::fs::read_to_string(report).map_err(Fault::doing("there is no report"))?;
-    of_report(&serde_json::from_str(&text).map_err(Fault::doing("the report is not JSON"))?)
-}
-
 /// The figures that the table needs, from a `report.json`.
 fn of_report(report: &Value) -> Result<Figures, Fault> {
-    let number = |path: &str| {
-        let found = report.pointer(path).and_then(Value::as_f64);
-        found.ok_or_else(|| Fault(format!("the report has no {path}")))
-    };
+    let number = |path: &str| number(report, path);
     // Of a load of refusals, their latency is the one that is asked for.
     let latency = if number("/totals/accepted")? < 1.0 { "rejected" } else { "accepted" };
     let mut figures = Figures::from([
@@ -68,9 +50,7 @@ fn of_report(report: &Value) -> Result<Figures, Fault> {
         ("generator_us".to_owned(), number("/cost/generator_us_per_answer")?),
     ]);
     if report.pointer("/conditions/checked") == Some(&Value::Bool(true)) {
-        let kept = ["missing", "duplicated", "out_of_order", "unexplained", "late"];
-        let broken: Result<f64, Fault> = kept.iter().map(|name| number(&format!("/check/{name}"))).sum();
-        figures.insert("broken".to_owned(), broken?);
+        figures.insert("broken".to_owned(), broken(report)?);
     }
     Ok(figures)
 }

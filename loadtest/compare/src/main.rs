@@ -8,15 +8,18 @@ mod clock;
 mod error;
 mod fan;
 mod figures;
+mod generator;
 mod plan;
 /// The generator's own reading of `/proc`, so that both count alike.
 #[path = "../../src/process.rs"]
 #[allow(dead_code, reason = "the generator needs more of it")]
 mod process;
 mod results;
+mod scale;
 mod server;
 mod table;
 mod tell;
+mod threads;
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -67,12 +70,15 @@ enum Part {
     /// A crowd of watchers of one server: what the comparison starts for fan-out.
     #[command(hide = true)]
     Fan(fan::FanArgs),
+    /// How Gavel's cost grows with auctions, watchers, history and nodes.
+    Scale(scale::ScaleArgs),
 }
 
 fn main() -> ExitCode {
     let args = Args::parse();
     let outcome = match &args.command {
         Some(Part::Fan(fan)) => crowd(fan),
+        Some(Part::Scale(scale)) => scale::run(scale),
         None => compare(&args),
     };
     match outcome {
@@ -152,16 +158,7 @@ fn stage(args: &Args) -> Result<Stage, Fault> {
             return Err(Fault(format!("{program} is not built: cargo build --release --workspace")));
         }
     }
-    for tool in ["setpriv", "taskset", "kill"] {
-        if server::find(tool, &[]).is_none() {
-            return Err(Fault(format!("{tool} is not installed (util-linux, procps)")));
-        }
-    }
-    let whole = |folder: &PathBuf| {
-        std::fs::create_dir_all(folder)
-            .and_then(|()| folder.canonicalize())
-            .map_err(Fault::doing(format!("making {}", folder.display())))
-    };
-    let node = whole(&args.node)?;
-    Ok(Stage { bin, source: PathBuf::from(env!("CARGO_MANIFEST_DIR")), node, scratch: whole(&args.scratch)? })
+    server::tools()?;
+    let (node, scratch) = (server::whole(&args.node)?, server::whole(&args.scratch)?);
+    Ok(Stage { bin, source: PathBuf::from(env!("CARGO_MANIFEST_DIR")), node, scratch })
 }

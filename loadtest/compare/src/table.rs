@@ -12,7 +12,7 @@ use crate::results::{Conditions, Entry, Results};
 type Column = (&'static str, &'static str, Unit);
 
 #[derive(Debug, Clone, Copy)]
-enum Unit {
+pub(crate) enum Unit {
     /// Thousands apart, nothing behind the point.
     Whole,
     /// As many digits as tell something.
@@ -108,11 +108,13 @@ fn section(text: &mut String, load: Load, rows: &[(Peer, &Entry)]) {
     }
 }
 
-fn one_line(text: &str) -> String {
+/// A fault as one cell of a table.
+pub(crate) fn one_line(text: &str) -> String {
     text.replace(['\n', '|'], " ")
 }
 
-fn cell(value: Option<f64>, unit: Unit) -> String {
+/// A figure as the table writes it; a dash where there is none.
+pub(crate) fn cell(value: Option<f64>, unit: Unit) -> String {
     let Some(value) = value else { return "–".to_owned() };
     match unit {
         Unit::Fine if value.abs() < 10.0 => format!("{value:.2}"),
@@ -122,7 +124,8 @@ fn cell(value: Option<f64>, unit: Unit) -> String {
     }
 }
 
-fn thousands(value: f64) -> String {
+/// A whole number with its thousands apart.
+pub(crate) fn thousands(value: f64) -> String {
     let digits = format!("{value:.0}");
     let mut text = String::with_capacity(digits.len() + 4);
     for (index, digit) in digits.chars().enumerate() {

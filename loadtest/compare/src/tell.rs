@@ -1,10 +1,12 @@
 //! Fan-out: a crowd in a process of its own against one server, each on a core of its own.
 
+use std::net::SocketAddr;
 use std::process::{Command, Stdio};
 
 use crate::error::Fault;
 use crate::fan::Dialect;
 use crate::figures::Figures;
+use crate::generator;
 use crate::plan::{Load, Peer};
 use crate::server::{Stage, Wish};
 
@@ -18,30 +20,41 @@ const CORES: (usize, usize) = (0, 1);
 
 /// Connects a crowd to `peer`, tells it events, and reads what the crowd says of it.
 pub(crate) fn measure(stage: &Stage, load: Load, peer: Peer, quick: bool) -> Result<Figures, Fault> {
-    let apart = std::thread::available_parallelism().is_ok_and(|cores| cores.get() > 1);
-    let running = stage.start(peer, Wish { core: apart.then_some(CORES.0), ..Wish::default() })?;
+    let running = stage.start(peer, apart())?;
     let watchers = match load {
         Load::FanLarge => WATCHERS_LARGE,
         Load::Idle if quick => SESSIONS_IDLE_QUICK,
         Load::Idle => SESSIONS_IDLE,
         Load::Hot | Load::Spread | Load::TooLow | Load::TooLowOld | Load::Socket | Load::Fan => WATCHERS,
     };
-    let own = stage.bin.join("compare");
+    let watchers = watchers.to_string();
+    let mut words = vec!["--dialect", dialect(peer)?, "--watchers", &watchers];
+    if load == Load::Idle {
+        words.push("--idle");
+    }
+    if quick {
+        words.extend(["--phase-s", "1.5", "--step-s", "0.7"]);
+    }
+    crowd((running.at, running.publish), &running.pids(), &words)
+}
+
+/// A server with a core to itself, where there are two.
+pub(crate) fn apart() -> Wish {
+    let apart = std::thread::available_parallelism().is_ok_and(|cores| cores.get() > 1);
+    Wish { core: apart.then_some(CORES.0), ..Wish::default() }
+}
+
+/// Runs a crowd, on the other core, that watches at the first address and publishes at the second, and reads what it
+/// says.
+pub(crate) fn crowd((at, publish): (SocketAddr, SocketAddr), pids: &[u32], words: &[&str]) -> Result<Figures, Fault> {
+    let own = std::env::current_exe().map_err(Fault::doing("finding our own program"))?;
+    let apart = apart().core.is_some();
     let mut crowd = Command::new(if apart { "taskset".as_ref() } else { own.as_os_str() });
     if apart {
         crowd.args(["-c", &CORES.1.to_string()]).arg(&own);
     }
-    crowd.args(["fan", "--dialect", dialect(peer)?, "--watchers", &watchers.to_string()]);
-    crowd.args(["--at", &running.at.to_string(), "--publish", &running.publish.to_string()]);
-    if load == Load::Idle {
-        crowd.arg("--idle");
-    }
-    if quick {
-        crowd.args(["--phase-s", "1.5", "--step-s", "0.7"]);
-    }
-    for pid in running.pids() {
-        crowd.args(["--pid", &pid.to_string()]);
-    }
+    crowd.args(["fan", "--at", &at.to_string(), "--publish", &publish.to_string()]).args(words);
+    crowd.args(generator::pids(pids.iter().copied()));
     let ran = crowd.stdin(Stdio::null()).output().map_err(Fault::doing("starting the crowd"))?;
     if !ran.status.success() {
         // The first line: behind a panic stands its backtrace.

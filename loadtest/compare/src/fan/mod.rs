@@ -43,6 +43,12 @@ pub(crate) struct FanArgs {
     /// Length of a step of the rising rate, seconds.
     #[arg(long, default_value_t = 2.0)]
     pub(crate) step_s: f64,
+    /// Only a calm phase of so many events a second, with the server's memory.
+    #[arg(long, value_name = "PER_S", conflicts_with = "idle")]
+    pub(crate) calm: Option<f64>,
+    /// A bidder's token and an auction that is there already, in place of new ones.
+    #[arg(long, num_args = 2, value_names = ["TOKEN", "AUCTION"])]
+    pub(crate) account: Vec<String>,
     /// Connects and measures memory, nothing else.
     #[arg(long)]
     pub(crate) idle: bool,
@@ -65,14 +71,19 @@ pub(crate) fn run(args: &FanArgs) -> Result<Figures, Fault> {
 }
 
 async fn conduct(args: &FanArgs) -> Result<Figures, Fault> {
-    let account = match args.dialect {
-        Dialect::Gavel | Dialect::Hub => account::open(args.publish).await,
-        Dialect::Nchan | Dialect::Nats | Dialect::SocketIo => Ok(Account::default()),
+    let account = match (&args.account[..], args.dialect) {
+        ([token, auction], _) => Ok(Account { token: token.clone(), auction: auction.clone() }),
+        (_, Dialect::Gavel | Dialect::Hub) => account::open(args.publish).await,
+        (_, Dialect::Nchan | Dialect::Nats | Dialect::SocketIo) => Ok(Account::default()),
     };
     let account = account.map_err(Fault::doing("opening an auction"))?;
     let board = Rc::new(Board::new()?);
     let mut phases = Phases::new(args.clone(), account, board);
-    if args.idle { phases.idle().await } else { phases.all().await }
+    match args.calm {
+        Some(events_per_s) => phases.calm(events_per_s).await,
+        None if args.idle => phases.idle().await,
+        None => phases.all().await,
+    }
 }
 
 /// A duration from a figure of the command line.

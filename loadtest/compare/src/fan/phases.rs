@@ -14,6 +14,7 @@ use crate::clock;
 use crate::error::Fault;
 use crate::figures::{Figures, float};
 use crate::process;
+use crate::threads;
 
 /// Deliveries a second at the calm pace, and at the first step of the sweep. With 1,000 watchers that is an
 /// event each 20 ms: nothing to coalesce.
@@ -69,6 +70,29 @@ impl Phases {
         tokio::time::sleep(SETTLE).await;
         let grown = float(self.memory().saturating_sub(before));
         Ok(Figures::from([("session_bytes".to_owned(), grown / float(self.board.ready.get()))]))
+    }
+
+    /// A calm pace and nothing else, and what the server holds after it.
+    pub(super) async fn calm(&mut self, events_per_s: f64) -> Result<Figures, Fault> {
+        self.connect().await?;
+        // The first events find cold buffers.
+        self.phase(events_per_s, Duration::from_secs(1)).await?;
+        let used_before_s = self.threads_cpu_s();
+        let calm = self.phase(events_per_s, seconds(self.args.phase_s)).await?;
+        let used_us = (self.threads_cpu_s() - used_before_s).max(0.0) * 1e6;
+        if calm.seen.deliveries == 0 {
+            return Err(Fault("no event was delivered".to_owned()));
+        }
+        let mut figures = Figures::new();
+        let mut note = |name: &str, value: f64| figures.insert(name.to_owned(), value);
+        note("delivery_us", used_us / float(calm.seen.deliveries));
+        note("core_share", used_us / 1e6 / self.args.phase_s.max(0.001));
+        note("delivered_per_s", calm.in_time_per_s);
+        note("p50_ms", float(calm.seen.p50_us) / 1e3);
+        note("p99_ms", float(calm.seen.p99_us) / 1e3);
+        note("lost", calm.lost);
+        note("memory_bytes", float(self.memory()));
+        Ok(figures)
     }
 
     /// All phases in turn.
@@ -177,6 +201,10 @@ impl Phases {
             server_cpu_s: cpu_after_s - cpu_before_s,
             seen,
         })
+    }
+
+    fn threads_cpu_s(&self) -> f64 {
+        self.args.pids.iter().filter_map(|pid| threads::cpu_s(*pid)).sum()
     }
 
     fn memory(&self) -> u64 {

@@ -1,7 +1,7 @@
 //! Starts each peer with what it needs, on free ports of this machine, and stops all of it again.
 
 mod postgres;
-mod process;
+pub(crate) mod process;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -45,10 +45,10 @@ pub(crate) struct Wish {
 
 /// Where a process works, listens and runs.
 #[derive(Clone, Copy)]
-struct Spot<'a> {
-    home: &'a Path,
-    at: SocketAddr,
-    core: Option<usize>,
+pub(crate) struct Spot<'a> {
+    pub(crate) home: &'a Path,
+    pub(crate) at: SocketAddr,
+    pub(crate) core: Option<usize>,
 }
 
 /// A peer with all its servers.
@@ -77,7 +77,8 @@ impl Running {
 }
 
 impl Stage {
-    fn own(&self, program: &str) -> String {
+    /// Where one of our own programs is.
+    pub(crate) fn own(&self, program: &str) -> String {
         self.bin.join(program).display().to_string()
     }
 
@@ -120,14 +121,19 @@ impl Stage {
         }
     }
 
-    /// Starts `peer` with an empty store.
-    pub(crate) fn start(&self, peer: Peer, wish: Wish) -> Result<Running, Fault> {
-        let folder = tempfile::Builder::new()
-            .prefix("peer-")
+    /// A new folder for a server's store; goes when it is dropped.
+    pub(crate) fn folder(&self, prefix: &str) -> Result<tempfile::TempDir, Fault> {
+        tempfile::Builder::new()
+            .prefix(prefix)
             // Postgres runs as somebody else and must find its part.
             .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o755))
             .tempdir_in(&self.scratch)
-            .map_err(Fault::doing("making a folder"))?;
+            .map_err(Fault::doing("making a folder"))
+    }
+
+    /// Starts `peer` with an empty store.
+    pub(crate) fn start(&self, peer: Peer, wish: Wish) -> Result<Running, Fault> {
+        let folder = self.folder("peer-")?;
         let at = free_port()?;
         let mut running = Running { at, publish: at, processes: Vec::new(), postgres: None, folder };
         let home = running.folder.path().to_owned();
@@ -195,7 +201,8 @@ impl Stage {
         start.start(&[spot.at])
     }
 
-    fn gavel(&self, spot: Spot<'_>, store: Vec<(&'static str, String)>) -> Result<Process, Fault> {
+    /// Starts Gavel on `store`, rates unlimited, and waits until it is ready.
+    pub(crate) fn gavel(&self, spot: Spot<'_>, store: Vec<(&'static str, String)>) -> Result<Process, Fault> {
         let program = self.own("gavel");
         let mut start = Start::new("gavel", spot.home, &program);
         start.environment = store;
@@ -241,6 +248,21 @@ impl Stage {
         std::fs::write(&path, text).map_err(doing())?;
         Ok(path.display().to_string())
     }
+}
+
+/// Fails when a tool is missing that servers are started and stopped with.
+pub(crate) fn tools() -> Result<(), Fault> {
+    match ["setpriv", "taskset", "kill"].into_iter().find(|tool| find(tool, &[]).is_none()) {
+        Some(tool) => Err(Fault(format!("{tool} is not installed (util-linux, procps)"))),
+        None => Ok(()),
+    }
+}
+
+/// Makes a folder where it is missing; its whole path.
+pub(crate) fn whole(folder: &Path) -> Result<PathBuf, Fault> {
+    std::fs::create_dir_all(folder)
+        .and_then(|()| folder.canonicalize())
+        .map_err(Fault::doing(format!("making {}", folder.display())))
 }
 
 /// What makes a Gavel a node of a cluster.

@@ -13,8 +13,10 @@ use crate::clock;
 use crate::error::Fault;
 
 const READY_WITHIN: Duration = Duration::from_secs(30);
-const STOPPED_WITHIN: Duration = Duration::from_secs(10);
-const LOOK_EVERY: Duration = Duration::from_millis(20);
+/// A cluster stops its nodes first and its stores after them.
+const STOPPED_WITHIN: Duration = Duration::from_secs(30);
+/// Also how exactly the time is known that a start takes.
+const LOOK_EVERY: Duration = Duration::from_millis(5);
 /// Words of a server's log that an error quotes, at most.
 const LOG_QUOTED: usize = 600;
 
@@ -98,10 +100,25 @@ impl Process {
     pub(crate) fn id(&self) -> u32 {
         self.child.id()
     }
+
+    /// Whether it has ended by itself.
+    pub(crate) fn has_ended(&mut self) -> bool {
+        matches!(self.child.try_wait(), Ok(Some(_)))
+    }
+
+    /// Ends it as a crash would: `kill -9`.
+    pub(crate) fn kill(mut self) -> Result<(), Fault> {
+        self.child.kill().map_err(Fault::doing("killing a server"))?;
+        self.child.wait().map(drop).map_err(Fault::doing("killing a server"))
+    }
 }
 
 impl Drop for Process {
     fn drop(&mut self) {
+        // Its id may be somebody else's by now.
+        if self.has_ended() {
+            return;
+        }
         let asked = Command::new("kill").args(["-s", self.stop, &self.child.id().to_string()]).status();
         let deadline = clock::now() + STOPPED_WITHIN;
         while asked.is_ok() && clock::now() < deadline {
@@ -164,6 +181,17 @@ mod tests {
         start.arguments = vec!["-v".to_owned()];
         let words = start.words().join(" ");
         assert_eq!(words, "setpriv --pdeathsig TERM --reuid 7 --regid 8 --clear-groups taskset -c 0 /bin/x -v");
+    }
+
+    #[test]
+    fn a_killed_process_is_gone_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut start = Start::new("x", folder.path(), "sleep");
+        start.arguments = vec!["60".to_owned()];
+        let process = start.start(&[]).unwrap();
+        let id = process.id();
+        process.kill().unwrap();
+        assert!(!Path::new(&format!("/proc/{id}")).exists());
     }
 
     #[test]

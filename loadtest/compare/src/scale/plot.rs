@@ -1,0 +1,139 @@
+//! Lines over two logarithmic axes, as SVG text that needs nothing else to be shown.
+
+use plotters::prelude::*;
+
+use crate::error::Fault;
+
+const SIZE: (u32, u32) = (860, 280);
+const COLOURS: [RGBColor; 4] =
+    [RGBColor(31, 119, 180), RGBColor(214, 39, 40), RGBColor(44, 160, 44), RGBColor(255, 127, 14)];
+/// Beside the outermost points, as a factor.
+const MARGIN: f64 = 1.3;
+/// Room above the highest value, for the names of the lines: this part of the whole height.
+const HEADROOM: f64 = 0.35;
+
+/// One line; points at or below zero have no place on such axes and are left out.
+pub(super) struct Line<'a> {
+    pub(super) name: &'a str,
+    pub(super) points: Vec<(f64, f64)>,
+}
+
+/// What a plot shows.
+pub(super) struct Plot<'a> {
+    pub(super) title: &'a str,
+    pub(super) x: &'a str,
+    pub(super) y: &'a str,
+    pub(super) lines: Vec<Line<'a>>,
+}
+
+impl Line<'_> {
+    fn shown(&self) -> impl Iterator<Item = (f64, f64)> {
+        self.points.iter().copied().filter(|(x, y)| *x > 0.0 && *y > 0.0)
+    }
+}
+
+impl Plot<'_> {
+    /// The SVG element; `None` when no line has a point.
+    pub(super) fn svg(&self) -> Result<Option<String>, Fault> {
+        let points = || self.lines.iter().flat_map(Line::shown);
+        let (Some(x), Some(y)) = (span(points().map(|(x, _)| x)), span(points().map(|(_, y)| y))) else {
+            return Ok(None);
+        };
+        let y = (y.0, y.1 * (y.1 / y.0).powf(HEADROOM / (1.0 - HEADROOM)));
+        let mut svg = String::new();
+        {
+            let root = SVGBackend::with_string(&mut svg, SIZE).into_drawing_area();
+            self.draw(&root, x, y).map_err(Fault::doing("drawing a plot"))?;
+        }
+        Ok(Some(svg))
+    }
+
+    fn draw(
+        &self,
+        root: &DrawingArea<SVGBackend<'_>, plotters::coord::Shift>,
+        x: (f64, f64),
+        y: (f64, f64),
+    ) -> Result<(), Box<dyn std::error::Error>> {
+        let mut chart = ChartBuilder::on(root)
+            .caption(self.title, ("sans-serif", 16))
+            .margin(8)
+            .x_label_area_size(36)
+            .y_label_area_size(64)
+            .build_cartesian_2d((x.0..x.1).log_scale(), (y.0..y.1).log_scale())?;
+        chart
+            .configure_mesh()
+            .light_line_style(WHITE)
+            .bold_line_style(RGBColor(225, 225, 225))
+            .x_desc(self.x)
+            .y_desc(self.y)
+            .x_label_formatter(&|value| short(*value))
+            .y_label_formatter(&|value| short(*value))
+            .draw()?;
+        for (line, colour) in self.lines.iter().zip(COLOURS.iter().cycle()) {
+            let style = colour.stroke_width(2);
+            chart
+                .draw_series(LineSeries::new(line.shown(), style))?
+                .label(line.name)
+                .legend(move |(x, y)| PathElement::new([(x, y), (x + 16, y)], style));
+            chart.draw_series(line.shown().map(|point| Circle::new(point, 3, colour.filled())))?;
+        }
+        chart
+            .configure_series_labels()
+            .position(SeriesLabelPosition::UpperLeft)
+            .background_style(WHITE.mix(0.8))
+            .border_style(RGBColor(200, 200, 200))
+            .draw()?;
+        root.present()?;
+        Ok(())
+    }
+}
+
+/// From below the smallest to above the largest; `None` of none.
+fn span(values: impl Iterator<Item = f64>) -> Option<(f64, f64)> {
+    let both = values.fold(None, |both: Option<(f64, f64)>, value| {
+        Some(both.map_or((value, value), |(low, high)| (low.min(value), high.max(value))))
+    });
+    both.map(|(low, high)| (low / MARGIN, high * MARGIN))
+}
+
+/// Values as people write them: 0.02, 1.2k, 3.4M.
+fn short(value: f64) -> String {
+    let (value, suffix) = match value.abs() {
+        size if size >= 1e6 => (value / 1e6, "M"),
+        size if size >= 1e4 => (value / 1e3, "k"),
+        _ => (value, ""),
+    };
+    let text = format!("{value:.4}");
+    format!("{}{suffix}", text.trim_end_matches('0').trim_end_matches('.'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plot(points: Vec<(f64, f64)>) -> Option<String> {
+        Plot { title: "t", x: "n", y: "ms", lines: vec![Line { name: "a < b", points }] }.svg().unwrap()
+    }
+
+    #[test]
+    fn points_a_decade_apart_are_equally_far_apart() {
+        let svg = plot(vec![(1.0, 1.0), (10.0, 10.0), (100.0, 100.0)]).unwrap();
+        assert!(svg.starts_with("<svg") && svg.trim_end().ends_with("</svg>") && svg.contains("a &lt; b"));
+        let circles = svg.lines().filter(|line| line.starts_with("<circle"));
+        let places: Vec<i32> = circles.filter_map(|line| line.split('"').nth(1)?.parse().ok()).collect();
+        let [first, second, third] = places[..] else { panic!("{places:?}") };
+        assert!(second > first && ((third - second) - (second - first)).abs() <= 1, "{places:?}");
+    }
+
+    #[test]
+    fn what_has_no_place_on_the_axes_is_left_out() {
+        assert_eq!(plot(vec![(0.0, 1.0), (1.0, 0.0), (1.0, -3.0)]), None);
+        assert!(plot(vec![(1.0, 1.0)]).is_some(), "one point is enough");
+    }
+
+    #[test]
+    fn axes_are_named_as_people_read_them() {
+        let names = [0.001, 0.25, 3.0, 1_000.0, 100_000.0, 2_500_000.0].map(short);
+        assert_eq!(names, ["0.001", "0.25", "3", "1000", "100k", "2.5M"]);
+    }
+}
