@@ -1,7 +1,8 @@
 //! The only reader of time.
 //!
 //! A UTC anchor taken once, plus the monotonic clock: a jump of the wall clock changes nothing while
-//! the process runs.
+//! the process runs. Nor does setting it right: leases, deadlines and silences are all measured on this clock, so it never
+//! takes another anchor. A process whose anchor is wrong has to be started again.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};

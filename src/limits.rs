@@ -61,6 +61,9 @@ pub const POSTGRES_AUDIT: Span = Span::from_secs(600);
 pub const POSTGRES_LOCK: Span = Span::from_millis(500);
 /// How often a takeover tries for a lock before it is unavailable.
 pub const POSTGRES_LOCK_TRIES: u32 = 5;
+/// Time that a start waits for another that migrates, and a migration for a table. Longer → the start fails with a clear
+/// error. One that migrates and says nothing for [`POSTGRES_READ`] has lost its turn long before.
+pub const POSTGRES_MIGRATION_LOCK: Span = Span::from_secs(10);
 /// Data to Postgres that stays unacknowledged for this long means that the connection is dead (`TCP_USER_TIMEOUT`).
 pub const POSTGRES_SILENCE: Span = Span::from_secs(5);
 /// An idle connection to Postgres is probed after this long, and again; three probes unanswered → dead.
@@ -302,6 +305,7 @@ const _: () = assert!(CLOSING_WINDOW.0 < EXTENSION_MAX.0, "an outage's time fits
 const _: () = assert!(CLOSING_WINDOW.0 <= MOVE_BEFORE_CLOSE.0, "who extends an auction is who saw its outage");
 const _: () = assert!(REPLAY_EVENTS_MAX >= PAGE_ITEMS_MAX, "a replay covers at least a page");
 const _: () = assert!(POSTGRES_LOCK.0 < POSTGRES_READ.0, "a takeover hears of a lock before its statement is ended");
+const _: () = assert!(POSTGRES_READ.0 < POSTGRES_MIGRATION_LOCK.0, "who froze while it migrated is outwaited");
 const _: () = assert!(POSTGRES_RECONNECT_MIN.0 <= POSTGRES_RECONNECT_MAX.0, "pauses grow");
 const _: () = assert!(PAGE_ITEMS_DEFAULT <= PAGE_ITEMS_MAX, "the default page fits");
 const _: () =

@@ -172,7 +172,7 @@ impl Agent {
         self.leaving.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What this node says about itself.
+    /// What this node says about itself: with its clock off, that others had better have the shards.
     pub(super) fn state(&self) -> NodeState {
         if self.draining.load(Ordering::Acquire) || self.clock_off.load(Ordering::Acquire) {
             NodeState::Draining

@@ -70,9 +70,22 @@ impl View {
         silent.map(|node| Span(limits::NODE_SILENT.0.saturating_sub(node.silent.0).max(0))).min_by_key(|left| left.0)
     }
 
+    /// The nodes that take what is free: with no candidate left, every living one may. Those that stop do not, and what
+    /// they leave lying the next in order takes.
+    fn takers(&self) -> Vec<&Standing> {
+        let candidates: Vec<&Standing> = self.candidates().collect();
+        if candidates.is_empty() { self.nodes.iter().filter(|node| node.alive).collect() } else { candidates }
+    }
+
     /// Whether another node is there that takes shards.
     pub(super) fn has_takers(&self) -> bool {
         self.candidates().any(|node| node.node != self.me.node)
+    }
+
+    /// Whether this node may take what is free: not when it is `stopping`, and with its clock off only as long as no
+    /// other node is well. When all are off it is the store's clock that is wrong, and the auctions must go on.
+    pub(super) fn may_take(&self, stopping: bool, clock_off: bool) -> bool {
+        !(stopping || clock_off && self.has_takers())
     }
 
     /// Whether the shard should be at this node.
@@ -145,12 +158,12 @@ impl View {
         (held, leaving): (&[(ShardId, Epoch)], &HashMap<ShardId, Epoch>),
     ) -> Vec<(ShardId, Epoch)> {
         let held: HashSet<ShardId> = held.iter().map(|(shard, _)| *shard).collect();
-        let candidates: Vec<&str> = self.candidates().map(|node| &*node.node).collect();
+        let takers: Vec<&str> = self.takers().into_iter().map(|node| &*node.node).collect();
         let wanted = |row: &&ShardRow| match self.owner(row) {
             Owner::Other(_) => false,
             Owner::Me => !held.contains(&row.id) && !leaving.contains_key(&row.id),
             Owner::Nobody => {
-                let rank = placement::rank(&self.me.node, row.id, candidates.iter().copied());
+                let rank = placement::rank(&self.me.node, row.id, takers.iter().copied());
                 let patience = limits::NEXT_NODE_AFTER.0.saturating_mul(rank);
                 offered.contains(&row.id) || free_since.spent(row.id, self.at) >= patience
             }
@@ -213,5 +226,23 @@ impl FreeSince {
     /// Microseconds that the shard has been free at `now`.
     fn spent(&self, shard: ShardId, now: Timestamp) -> i64 {
         self.0.get(&shard).map_or(0, |since| now.since(*since).0)
+    }
+}
+
+/// Since when this node's clock has been off while another's was well.
+#[derive(Debug, Default)]
+pub(super) struct Outlier(Option<Timestamp>);
+
+impl Outlier {
+    /// Takes in what a look saw, or that nothing could be seen.
+    pub(super) fn update(&mut self, view: Option<&View>, clock_off: bool) {
+        let beside_one_that_is_well =
+            |view: &&View| clock_off && view.candidates().any(|node| node.fit && node.node != view.me.node);
+        self.0 = view.filter(beside_one_that_is_well).map(|view| self.0.unwrap_or(view.at));
+    }
+
+    /// Whether it has been so for long enough that the others' clocks are surely not off too.
+    pub(super) fn is_certain(&self, now: Timestamp) -> bool {
+        self.0.is_some_and(|since| now.since(since) >= limits::CLOCK_OFF_CERTAIN)
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::placement;
-use super::plan::{FreeSince, Me, View};
+use super::plan::{FreeSince, Me, Outlier, View};
 use super::watch::Standing;
 use crate::domain::{Epoch, Span, Timestamp};
 use crate::limits;
@@ -190,4 +190,77 @@ fn homes_name_living_owners_only() {
     assert_eq!((&*second.address, second.incarnation, second.epoch), ("b:1", 1, Epoch(7)));
     assert!(!view("a up fit, b up fit", |_| Some(("a", 1)), 0).all_at_others());
     assert!(view("a up fit, b up fit", |_| Some(("b", 1)), 0).all_at_others());
+}
+
+/// What each of these nodes sees of `nodes` when every shard is free.
+fn seen_by<'a>(who: &'a [&'a str], nodes: &'a str) -> impl Iterator<Item = (&'a str, View)> {
+    who.iter().map(move |name| {
+        let mut seen = view(nodes, |_| None, 0);
+        seen.me.node = (*name).into();
+        (*name, seen)
+    })
+}
+
+#[test]
+fn when_all_clocks_are_off_each_free_shard_is_taken_once_by_the_first_in_order() {
+    let place = placed(&["a", "b", "c"]);
+    for (node, mut seen) in seen_by(&["a", "b", "c"], "a draining fit, b draining fit, c draining, d up dead") {
+        assert!(seen.may_take(false, true), "{node}");
+        assert_eq!(taken(&mut seen, 0, &[], &[]), shards(|shard| place(shard) == node), "{node}");
+    }
+    // c is stopping and leaves its own lying.
+    let mut taken_later: Vec<i32> = Vec::new();
+    for (node, mut seen) in seen_by(&["a", "b"], "a draining fit, b draining fit, c draining") {
+        let rank = |shard| placement::rank(node, ShardId(shard), ["a", "b", "c"].into_iter());
+        let ranked: Vec<i32> = shards(|shard| rank(shard) == 0 || (rank(shard) == 1 && place(shard) == "c"));
+        let late = taken(&mut seen, 1_000, &[], &[]);
+        assert!(ranked.iter().all(|shard| late.contains(shard)), "{node}");
+        taken_later.extend(late);
+    }
+    taken_later.sort_unstable();
+    taken_later.dedup();
+    assert_eq!(taken_later, shards(|_| true));
+}
+
+#[test]
+fn nothing_is_taken_with_a_clock_that_is_off_beside_one_that_is_well_and_never_when_stopping() {
+    let beside_a_well_one = view("a draining fit, b up, c draining fit", |_| None, 0);
+    let all_off = view("a draining fit, b draining fit, c draining fit, d up dead", |_| None, 0);
+    let (well, off, stopping) = ((false, false), (false, true), [(true, false), (true, true)]);
+    assert!(beside_a_well_one.may_take(well.0, well.1) && all_off.may_take(well.0, well.1));
+    assert!(!beside_a_well_one.may_take(off.0, off.1) && all_off.may_take(off.0, off.1));
+    for (stopping, clock_off) in stopping {
+        assert!(!beside_a_well_one.may_take(stopping, clock_off) && !all_off.may_take(stopping, clock_off));
+    }
+}
+
+#[test]
+fn a_node_that_is_well_beside_others_that_are_off_takes_everything_that_is_free() {
+    assert_eq!(
+        taken(&mut view("a up fit, b draining fit, c draining fit", |_| None, 0), 0, &[], &[]),
+        shards(|_| true)
+    );
+}
+
+#[test]
+fn a_node_whose_clock_is_off_gives_up_only_when_another_is_seen_well_for_long_enough() {
+    // What is seen when, in milliseconds; `None` when nothing could be read.
+    let certain = |looks: &[(i64, bool, Option<&str>)]| {
+        let mut outlier = Outlier::default();
+        let mut is_certain = Vec::new();
+        for (at_ms, clock_off, nodes) in looks {
+            let seen = nodes.map(|nodes| view(nodes, |_| Some(("a", 1)), *at_ms));
+            outlier.update(seen.as_ref(), *clock_off);
+            is_certain.push(outlier.is_certain(Timestamp(at_ms * 1_000)));
+        }
+        is_certain
+    };
+    let (b_well, all_off) = (Some("a draining fit, b up fit"), Some("a draining fit, b draining fit"));
+    let since_zero = |second: (i64, bool, Option<&str>)| certain(&[(0, true, b_well), second, (2_000, true, b_well)]);
+    assert_eq!(since_zero((1_999, true, b_well)), [false, false, true]);
+    assert_eq!(since_zero((1_000, true, all_off)), [false; 3], "the store's clock jumped");
+    assert_eq!(since_zero((1_000, false, b_well)), [false; 3], "its own was well meanwhile");
+    assert_eq!(since_zero((1_000, true, None)), [false; 3], "the store was not there");
+    let unproven = Some("a draining fit, b up");
+    assert_eq!(certain(&[(0, true, unproven), (2_000, true, unproven), (4_000, true, all_off)]), [false; 3]);
 }

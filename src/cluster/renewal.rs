@@ -75,7 +75,10 @@ impl Agent {
         self.clock_off.store(is_off, Ordering::Release);
         let offset_ms = offset.own_minus_stores.0 / 1_000;
         if is_off {
-            tracing::error!(offset_ms, "this node's clock is off: giving its shards up");
+            tracing::error!(
+                offset_ms,
+                "this node's clock or the store's is off: shards go to nodes whose clocks are well"
+            );
         } else {
             tracing::info!(offset_ms, "this node's clock is well again");
         }

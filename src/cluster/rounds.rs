@@ -9,15 +9,15 @@ use std::sync::atomic::Ordering;
 use tokio::sync::mpsc;
 
 use super::agent::{Agent, within};
-use super::plan::{FreeSince, View};
+use super::plan::{FreeSince, Outlier, View};
 use crate::domain::{Epoch, Span, Timestamp};
 use crate::limits;
-use crate::store::ownership::{NodeState, ShardId};
+use crate::store::ownership::ShardId;
 
 impl Agent {
     /// Looks and takes for ever.
     pub(super) async fn rounds(self: Arc<Self>, mut offers: mpsc::Receiver<Vec<ShardId>>) {
-        let mut free_since = FreeSince::default();
+        let (mut free_since, mut outlier) = (FreeSince::default(), Outlier::default());
         let mut failing = false;
         let mut due = self.clock.now();
         let mut may_look = due;
@@ -40,6 +40,10 @@ impl Agent {
                 Ok(view) => {
                     failing = false;
                     free_since.update(&view);
+                    outlier.update(Some(&view), self.clock_off.load(Ordering::Acquire));
+                    if outlier.is_certain(view.at) {
+                        self.give_up(&view);
+                    }
                     self.act(&view, &free_since, &offered).await
                 }
                 Err(error) => {
@@ -47,6 +51,7 @@ impl Agent {
                         tracing::warn!(%error, "could not look at nodes and shards");
                     }
                     failing = true;
+                    outlier.update(None, false);
                     limits::LOOK_AGAIN
                 }
             };
@@ -58,13 +63,12 @@ impl Agent {
     /// Does what the view asks for; how long to wait before the next look.
     async fn act(self: &Arc<Self>, view: &View, free_since: &FreeSince, offered: &HashSet<ShardId>) -> Span {
         self.suspect(view, offered);
-        if self.state() == NodeState::Draining {
-            self.give_up_if_off(view);
+        if !self.takes(view) {
             return limits::LOOK_EVERY;
         }
         let held = self.engine.tenure().held();
         let leaving = self.leaving().clone();
-        self.take(&view.to_take(free_since, offered, (&held, &leaving))).await;
+        self.take(view, &view.to_take(free_since, offered, (&held, &leaving))).await;
         let pause = if self.balance(view) { limits::MOVE_EVERY } else { limits::LOOK_EVERY };
         view.next_death().map_or(pause, |left| Span(left.0.clamp(limits::LOOK_SOON.0, pause.0)))
     }
@@ -77,9 +81,14 @@ impl Agent {
         }
     }
 
-    async fn take(&self, seen: &[(ShardId, Epoch)]) {
+    /// Whether this node takes what is free, as things stand.
+    fn takes(&self, view: &View) -> bool {
+        view.may_take(self.draining.load(Ordering::Acquire), self.clock_off.load(Ordering::Acquire))
+    }
+
+    async fn take(&self, view: &View, seen: &[(ShardId, Epoch)]) {
         for chunk in seen.chunks(limits::TAKE_SHARDS) {
-            if self.state() == NodeState::Draining {
+            if !self.takes(view) {
                 return;
             }
             match within(limits::TAKE_WITHIN, self.ownership.take(chunk)).await {
@@ -113,14 +122,14 @@ impl Agent {
         true
     }
 
-    /// Gives everything away while the clock is off.
-    fn give_up_if_off(self: &Arc<Self>, view: &View) {
+    /// Gives everything to the nodes whose clocks are well.
+    fn give_up(self: &Arc<Self>, view: &View) {
         let held = self.staying();
         let draining = self.draining.load(Ordering::Acquire);
-        // With no node left whose clock is well it is the store's that jumped, and the auctions go on.
-        if draining || held.is_empty() || !view.has_takers() || self.moving.swap(true, Ordering::AcqRel) {
+        if draining || held.is_empty() || self.moving.swap(true, Ordering::AcqRel) {
             return;
         }
+        tracing::warn!(shards = held.len(), "giving everything to nodes whose clocks are well");
         let (agent, shares) = (Arc::clone(self), view.shares(&held));
         tokio::spawn(async move {
             agent.give_all(&held, &shares).await;

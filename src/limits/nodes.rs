@@ -68,8 +68,12 @@ pub const DRAIN_LOOK: Span = Span::from_millis(50);
 pub const OFFER_WITHIN: Span = Span::from_secs(1);
 /// Offers that wait to be taken up. Full → dropped; the shards are found by looking.
 pub const OFFERS_MAX: usize = 64;
-/// A node whose clock differs from the store's by more gives its shards up.
+/// A node whose clock differs from the store's by more gives its shards to nodes whose clocks do not. When all differ,
+/// all go on.
 pub const CLOCK_OFF_MAX: Span = Span::from_millis(250);
+/// How long it sees another whose clock is well before it does so: if the store's clock jumped, that one says within a
+/// renewal or two that its own is off too.
+pub const CLOCK_OFF_CERTAIN: Span = Span::from_secs(2);
 /// Bytes of one frame between two nodes, its length aside. Larger → the stream is ended.
 pub const LINK_FRAME_BYTES_MAX: usize = 4_096;
 /// Bytes of one text in such a frame: more than the longest nick, message, node's name or address. Longer → cut.
@@ -186,6 +190,10 @@ const _: () = assert!(TICK.0 < TICK_OVERDUE.0 && TICK_OVERDUE.0 < TICK_APART_MAX
 const _: () = assert!(LEASE.0 < NODE_SILENT.0, "a silent owner has stopped answering before its shards are taken");
 const _: () = assert!(RENEW_EVERY.0 + OWNERSHIP_CALL.0 <= LEASE.0, "one slow renewal does not end the lease");
 const _: () = assert!(RENEW_EVERY.0 < NODE_SUSPECT.0 && NODE_SUSPECT.0 < NODE_SILENT.0, "a beat is awaited first");
+const _: () = assert!(
+    RENEW_EVERY.0 + LOOK_EVERY.0 < CLOCK_OFF_CERTAIN.0,
+    "a jump of the store's clock is seen, told and looked at by all first"
+);
 const _: () = assert!(LOOK_EVERY.0 < WATCH_BLIND.0, "looks in their turn are not blind");
 const _: () = assert!(POSTGRES_LOCK.0 < OWNERSHIP_CALL.0, "a call hears of a lock before it is given up");
 const _: () = assert!(SHARDS <= SHARDS_MAX, "the default number of shards is allowed");

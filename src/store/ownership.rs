@@ -30,7 +30,8 @@ pub fn shard_of(auction: AuctionId, shards: u32) -> ShardId {
 pub enum NodeState {
     /// Takes shards.
     Up,
-    /// Hands its shards over and takes no more.
+    /// Stops, or its clock is off: hands its shards over. One that stops takes no more; one whose clock is off takes only
+    /// while no other is up.
     Draining,
 }
 

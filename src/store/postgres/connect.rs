@@ -25,7 +25,7 @@ pub(super) enum Role {
     Audit,
     /// Moves nodes and shards. Waits for no lock longer than [`limits::POSTGRES_LOCK`].
     Owner,
-    /// Brings the schema up to date.
+    /// Brings the schema up to date. Waits for no lock longer than [`limits::POSTGRES_MIGRATION_LOCK`].
     Migrate,
 }
 
@@ -56,7 +56,9 @@ pub(super) fn config(settings: &PostgresSettings, role: Role) -> Result<Config, 
                 millis(limits::POSTGRES_LOCK)
             ),
         ),
-        Role::Migrate => ("migrate", "-c statement_timeout=0".to_owned()),
+        Role::Migrate => {
+            ("migrate", format!("-c statement_timeout=0 -c lock_timeout={}", millis(limits::POSTGRES_MIGRATION_LOCK)))
+        }
     };
     let given = config.get_options().unwrap_or_default();
     let idle = millis(limits::POSTGRES_READ);

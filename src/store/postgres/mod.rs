@@ -77,6 +77,8 @@ pub enum OpenError {
     Migration(#[from] refinery::Error),
     #[error("the database has schema version {found}, this program needs {needed}; run `gavel migrate`")]
     WrongVersion { found: i32, needed: i32 },
+    #[error("another process has been migrating the database for a while; start again when it is done")]
+    BeingMigrated,
     #[error("synchronous_commit is off: what was acknowledged would not survive a crash; set it to on")]
     NotDurable,
     #[error("a thread for the store cannot be started: {source}")]
@@ -102,7 +104,8 @@ pub struct PostgresStore {
 /// run from many nodes at once.
 ///
 /// # Errors
-/// When the database cannot be reached or a migration fails.
+/// When the database cannot be reached, a migration fails, or another process migrates for longer than
+/// [`limits::POSTGRES_MIGRATION_LOCK`].
 pub async fn migrate(settings: &PostgresSettings) -> Result<i32, OpenError> {
     check_name(settings)?;
     schema::migrate(settings).await

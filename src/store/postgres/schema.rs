@@ -1,9 +1,12 @@
 //! Brings the schema up to date and creates the cluster. Reads and writes no auction.
+//!
+//! A start that finds nothing to migrate waits for nobody.
 
 use tokio_postgres::Client;
 
 use super::connect::{self, Connected, Role};
-use super::{OpenError, PostgresSettings};
+use super::{OpenError, PostgresSettings, error};
+use crate::limits;
 
 mod embedded {
     // Generated code: names and visibility are refinery's.
@@ -18,8 +21,11 @@ const LOCK_KEY: i64 = 0x6761_7665_6c21;
 pub(super) async fn migrate(settings: &PostgresSettings) -> Result<i32, OpenError> {
     let config = connect::config(settings, Role::Migrate)?;
     let Connected { mut client, driver } = connect::connect(&config).await?;
-    client.execute("SELECT pg_advisory_lock($1)", &[&LOCK_KEY]).await?;
-    // Which migrations may be applied beside running nodes is migrations/postgres/README.md's.
+    if version(&client).await? < newest_version() {
+        lock(&client).await?;
+    }
+    // Compares what was applied with what is known here, also when nothing is missing. Which migrations may be applied
+    // beside running nodes is migrations/postgres/README.md's.
     let runner = embedded::migrations::runner().set_abort_missing(false);
     runner.run_async(&mut client).await?;
     create_cluster(&client, settings.shards).await?;
@@ -28,6 +34,19 @@ pub(super) async fn migrate(settings: &PostgresSettings) -> Result<i32, OpenErro
     drop(client);
     drop(driver.await);
     Ok(version)
+}
+
+/// Waits for the right to migrate. It goes with the connection, and whoever has it and falls silent loses that.
+async fn lock(client: &Client) -> Result<(), OpenError> {
+    // Before version 14 Postgres has no such setting; a connection whose process is gone ends there too.
+    let silent_ms = (limits::POSTGRES_READ.0 / 1_000).to_string();
+    let end_silent = "SELECT set_config(name, $1, false) FROM pg_settings WHERE name = 'idle_session_timeout'";
+    client.execute(end_silent, &[&silent_ms]).await?;
+    match client.execute("SELECT pg_advisory_lock($1)", &[&LOCK_KEY]).await {
+        Ok(_) => Ok(()),
+        Err(failed) if error::is_lock_trouble(&failed) => Err(OpenError::BeingMigrated),
+        Err(failed) => Err(failed.into()),
+    }
 }
 
 /// Refuses a database that lacks what this program needs.

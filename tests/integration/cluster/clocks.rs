@@ -1,11 +1,14 @@
-//! Wall clocks that jump by an hour, one node's ahead and another's back: bidders see nothing of it.
+//! Clocks that jump: bidders see nothing of it.
 //!
-//! Each node runs with a library between itself and its wall clock (`clock.c`).
+//! By an hour the nodes' wall clocks, one ahead and another back: each node runs with a library between itself and its wall
+//! clock (`clock.c`). By seconds that of Postgres, so that every node's is off: what the nodes read as its clock is a
+//! function of the test's.
 
 use std::os::unix::fs::{FileExt as _, PermissionsExt as _};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use gavel::limits;
 use tempfile::TempDir;
 
 use super::crowd::Manners;
@@ -16,6 +19,14 @@ use crate::harness::{eventually, micros, now_micros, soon};
 const HOUR_US: i64 = 3_600_000_000;
 /// How far a stamp or a closing may be from this test's own clock.
 const NEAR_US: i64 = 2_000_000;
+
+/// Whoever connects from then on reads a clock that is ahead by what stands in a table.
+const CLOCK_OF_POSTGRES: &str = "CREATE SCHEMA moved; \
+    CREATE TABLE moved.clock (ahead interval NOT NULL); \
+    INSERT INTO moved.clock VALUES ('0'); \
+    CREATE FUNCTION moved.clock_timestamp() RETURNS timestamptz LANGUAGE sql VOLATILE \
+    AS 'SELECT pg_catalog.clock_timestamp() + ahead FROM moved.clock'; \
+    ALTER DATABASE gavel SET search_path = public, moved, pg_catalog";
 
 /// The wall clocks of the nodes.
 struct Clocks(TempDir);
@@ -68,14 +79,6 @@ async fn has_jumped(house: &House, node: usize, by_us: i64) {
     eventually("the wall clock to jump", is_there).await;
 }
 
-async fn takeovers(house: &House) -> Vec<f64> {
-    let mut taken = Vec::new();
-    for node in 0..NODES {
-        taken.push(house.figure(node, "gavel_takeovers_total").await);
-    }
-    taken
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn when_wall_clocks_jump_by_an_hour_no_bid_fails_no_stamp_is_wrong_and_auctions_end_in_time() {
     const AHEAD: usize = 0;
@@ -86,7 +89,7 @@ async fn when_wall_clocks_jump_by_an_hour_no_bid_fails_no_stamp_is_wrong_and_auc
     let auctions = house.sell(6).await;
     let users = house.users(6).await;
     let viewers = Viewers::begin(&house, &auctions[0]);
-    let taken = takeovers(&house).await;
+    let taken = house.takeovers().await;
     let mut ending = house.sell_at(AHEAD, 1, 6).await;
     ending.extend(house.sell_at(BACK, 1, 6).await);
     let (began, crowd) = (now_micros(), Crowd::begin(&house, &users, &auctions, Manners::Pushing));
@@ -129,6 +132,84 @@ async fn when_wall_clocks_jump_by_an_hour_no_bid_fails_no_stamp_is_wrong_and_auc
         work.pauses_ms((Duration::ZERO, Duration::MAX))
     );
     assert_eq!(work.put_off, 0, "bids failed because of a wall clock");
-    assert_eq!(taken, takeovers(&house).await, "something was taken over because of a wall clock");
+    assert_eq!(taken, house.takeovers().await, "something was taken over because of a wall clock");
     assert!(late.iter().all(|late| (0..NEAR_US).contains(late)), "{late:?}");
+}
+
+/// Waits until every node that runs says in Postgres that it is well, or that its clock is off.
+async fn all_say(house: &House, state: &'static str) {
+    let running = house.nodes.iter().filter(|node| node.pid().is_some()).count();
+    let names: Vec<String> =
+        house.nodes.iter().filter(|node| node.pid().is_some()).map(|node| node.name().to_owned()).collect();
+    eventually("every node to notice", || async {
+        let names = names.clone();
+        let sql = "SELECT count(*) FROM nodes WHERE state = $1 AND id = ANY ($2)";
+        let noticed: i64 = house.ask(move |client| client.query_one(sql, &[&state, &names])).unwrap().get(0);
+        (usize::try_from(noticed).unwrap() == running).then_some(())
+    })
+    .await;
+}
+
+async fn assert_ready(house: &House, node: usize) {
+    let reply = house.anyone(node).get("/readyz").await;
+    assert_eq!(reply.status, 200, "node {node}: {reply:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn when_the_clock_of_postgres_jumps_nothing_moves_and_a_killed_nodes_auctions_go_on() {
+    const VICTIM: usize = 1;
+    let mut house = House::with_database_told(CLOCK_OF_POSTGRES).await;
+    let auctions = house.sell(9).await;
+    let users = house.users(6).await;
+    let viewers = Viewers::begin(&house, &auctions[0]);
+    let (began, crowd) = (now_micros(), Crowd::begin(&house, &users, &auctions, Manners::Pushing));
+    let taken = house.takeovers().await;
+    house.execute("UPDATE moved.clock SET ahead = '1 second'").unwrap();
+    let jumped_at = crowd.began.elapsed();
+    all_say(&house, "draining").await;
+    // Twice as long as one that is off beside others that are well would keep anything.
+    tokio::time::sleep(2 * Duration::from(limits::CLOCK_OFF_CERTAIN)).await;
+    assert_eq!(taken, house.takeovers().await, "something was taken over because of Postgres' clock");
+    for node in 0..NODES {
+        let offset = house.figure(node, "gavel_clock_offset_seconds").await;
+        assert!((-1.2..-0.8).contains(&offset), "node {node} is off by {offset} s");
+        assert_ready(&house, node).await;
+    }
+    let its_own = house.owned_by(VICTIM, &auctions);
+    assert!(!its_own.is_empty(), "the killed node had no auction");
+    tokio::task::block_in_place(|| house.nodes[VICTIM].kill()).unwrap();
+    let killed_at = crowd.began.elapsed();
+    house.taken_from(&[VICTIM]).await;
+    let taken_after = crowd.began.elapsed().saturating_sub(killed_at);
+    for node in (0..NODES).filter(|node| *node != VICTIM) {
+        let ready = || async { (house.anyone(node).get("/readyz").await.status == 200).then_some(()) };
+        eventually("a node to be ready", ready).await;
+    }
+    house.restart_killed(VICTIM);
+    assert_ready(&house, VICTIM).await;
+    house.execute("UPDATE moved.clock SET ahead = '0'").unwrap();
+    all_say(&house, "up").await;
+    house.balanced().await;
+    let work = crowd.finish().await;
+    let ended = now_micros();
+    work.assert_kept(&house).await;
+    for auction in &auctions {
+        for bid in house.history(auction).await {
+            let at = micros(bid["at"].as_str().unwrap());
+            assert!(began - NEAR_US < at && at < ended + NEAR_US, "{bid} between {began} and {ended}");
+        }
+    }
+    viewers.finish(&house.history(&auctions[0]).await, std::time::Instant::now()).await;
+    house.verify().await;
+    let first = |auction: &String| work.first_after_ms(auction, killed_at, killed_at + Duration::from_secs(10));
+    let pauses: Vec<u64> = its_own.iter().map(first).collect();
+    let before = work.pauses_ms((jumped_at, killed_at));
+    eprintln!(
+        "Postgres' clock: {} acknowledged, {} put off, longest pause of each auction after the jump ms {before:?}; with all \
+         off, a killed node's shards were taken after {taken_after:?} and its auctions went on after ms {pauses:?}",
+        work.accepted.len(),
+        work.put_off
+    );
+    assert_eq!(before.len(), auctions.len(), "an auction stood still");
+    assert!(pauses.iter().all(|pause| *pause < 8_000), "{pauses:?}");
 }

@@ -3,7 +3,6 @@
 use std::time::{Duration, Instant};
 
 use super::crowd::Manners;
-use super::house::NODES;
 use super::{Crowd, House, Viewers};
 use crate::cluster_link::cable::Cable;
 
@@ -103,7 +102,7 @@ async fn a_cut_between_nodes_takes_nothing_over_and_bids_go_round_it() {
     let theirs = house.owned_by(VICTIM, &auctions);
     assert!(!theirs.is_empty(), "the other node has no auction");
     let users = house.users(8).await;
-    let taken = takeovers(&house).await;
+    let taken = house.takeovers().await;
     let crowd = Crowd::begin(&house, &users[..6], &auctions, Manners::Pushing);
     let edge = Crowd::begin_at(&house.urls()[EDGE..=EDGE], &users[6..], &theirs, Manners::Pushing);
     let mut cuts = Vec::new();
@@ -127,7 +126,7 @@ async fn a_cut_between_nodes_takes_nothing_over_and_bids_go_round_it() {
     wires.between(EDGE, VICTIM, Cable::Carries);
     wires.between(EDGE, THIRD, Cable::Carries);
     tokio::time::sleep(Duration::from_secs(2)).await;
-    let taken_after = takeovers(&house).await;
+    let taken_after = house.takeovers().await;
     let (work, edge) = (crowd.finish().await, edge.finish().await);
     work.assert_kept(&house).await;
     edge.assert_kept(&house).await;
@@ -153,14 +152,6 @@ async fn a_cut_between_nodes_takes_nothing_over_and_bids_go_round_it() {
     assert!(elsewhere > 0, "bids elsewhere are none of its business");
     assert!(edge.accepted_between(alone_until, Duration::MAX) > 0, "the edge did not come back");
     assert_eq!(taken, taken_after, "a cut between nodes is no reason to take anything over");
-}
-
-async fn takeovers(house: &House) -> Vec<f64> {
-    let mut taken = Vec::new();
-    for node in 0..NODES {
-        taken.push(house.figure(node, "gavel_takeovers_total").await);
-    }
-    taken
 }
 
 async fn relayed(house: &House, node: usize) -> f64 {

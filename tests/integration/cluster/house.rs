@@ -47,6 +47,8 @@ struct Manner<'a> {
     wires: Option<&'a Wires>,
     /// Of the nodes in turn; gavel itself for those that have none.
     programs: &'a [PathBuf],
+    /// What Postgres is told before the first node comes.
+    told: &'static str,
 }
 
 /// See the file's head. What still runs when it is dropped is ended by its keepers.
@@ -84,6 +86,11 @@ impl House {
         Self::begin(Parts::start(None).await, &Manner { programs, ..Manner::default() }).await
     }
 
+    /// With a database that is told something before the first node comes.
+    pub(crate) async fn with_database_told(told: &'static str) -> Self {
+        Self::begin(Parts::start(None).await, &Manner { told, ..Manner::default() }).await
+    }
+
     /// With a wire that can be cut wherever a node reaches Postgres, Redis or another node.
     pub(crate) async fn wired() -> (Self, Wires) {
         Self::wired_with(&[], |_| {}).await
@@ -102,7 +109,7 @@ impl House {
     async fn wire(parts: Parts, settings: &[(&str, &str)], prepare: impl FnOnce(&Wires)) -> (Self, Wires) {
         let wires = Wires::lay(parts.postgres.port(), parts.redis.port()).await;
         prepare(&wires);
-        let house = Self::begin(parts, &Manner { settings, wires: Some(&wires), programs: &[] }).await;
+        let house = Self::begin(parts, &Manner { settings, wires: Some(&wires), ..Manner::default() }).await;
         (house, wires)
     }
 
@@ -115,6 +122,7 @@ impl House {
     fn start(Parts { redis, postgres, turn }: Parts, manner: &Manner<'_>) -> Self {
         let folder = TempFolder::new("gavel-house-").unwrap();
         let store_url = postgres.database("gavel").unwrap();
+        ask(&store_url, |client| client.batch_execute(manner.told)).unwrap();
         let node = |node: usize| {
             let listen = format!("127.0.0.1:{}", free_port().unwrap()).parse().unwrap();
             let program = manner.programs.get(node).map_or(Path::new(env!("CARGO_BIN_EXE_gavel")), PathBuf::as_path);
@@ -184,6 +192,15 @@ impl House {
     /// A figure of one node.
     pub(crate) async fn figure(&self, node: usize, name: &str) -> f64 {
         crate::harness::Metrics::read(&self.anyone(node)).await.sum(name, "")
+    }
+
+    /// How often each node took shards.
+    pub(crate) async fn takeovers(&self) -> Vec<f64> {
+        let mut taken = Vec::new();
+        for node in 0..NODES {
+            taken.push(self.figure(node, "gavel_takeovers_total").await);
+        }
+        taken
     }
 
     /// Waits until every node that runs has about its share of the shards.
@@ -279,10 +296,7 @@ impl House {
         T: Send + 'static,
         F: FnOnce(&mut postgres::Client) -> Result<T, postgres::Error> + Send + 'static,
     {
-        let url = self.store_url.clone();
-        // The blocking client brings a runtime of its own.
-        let work = move || work(&mut postgres::Client::connect(&url, postgres::NoTls)?);
-        tokio::task::block_in_place(|| std::thread::spawn(work).join()).unwrap()
+        tokio::task::block_in_place(|| ask(&self.store_url, work))
     }
 
     /// What `gavel verify` finds.
@@ -311,4 +325,14 @@ impl House {
     pub(crate) async fn verify(&self) {
         check::assert_none(&self.audit().await);
     }
+}
+
+fn ask<T, F>(url: &str, work: F) -> Result<T, postgres::Error>
+where
+    T: Send,
+    F: FnOnce(&mut postgres::Client) -> Result<T, postgres::Error> + Send,
+{
+    // The blocking client brings a runtime of its own.
+    let work = || work(&mut postgres::Client::connect(url, postgres::NoTls)?);
+    std::thread::scope(|scope| scope.spawn(work).join()).unwrap()
 }

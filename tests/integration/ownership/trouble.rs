@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use gavel::clock::{Clock, Stopwatch};
 use gavel::domain::Span;
+use gavel::limits;
 use gavel::store::ownership::{NodeState, Ownership as _, ShardRow};
 
 use super::crowd::{self, Crowd};
@@ -44,20 +45,58 @@ async fn a_node_cut_from_the_store_decides_no_more_after_three_seconds_and_rejoi
     crowd.end(&a).await;
 }
 
-#[actix::test]
-async fn a_node_whose_clock_is_off_takes_nothing() {
-    let (net, url) = (Arc::new(Net::default()), server::database().await);
+/// A node whose clock is ahead of the store's by more than may be.
+async fn start_ahead(net: &Arc<Net>, url: &str, name: &'static str) -> Arc<Node> {
     let Clock::System { anchor_us, started } = Clock::system() else { panic!() };
-    let fast = Clock::System { anchor_us: anchor_us + 400_000, started };
-    let off = Node::start_at(&net, &url, ("off", 1), fast).await;
+    let ahead = Clock::System { anchor_us: anchor_us + limits::CLOCK_OFF_MAX.0 + 150_000, started };
+    Node::start_at(net, url, (name, 1), ahead).await
+}
+
+async fn states(node: &Node) -> Vec<(String, NodeState)> {
+    let nodes = node.store.nodes().await.unwrap();
+    nodes.iter().map(|node| (node.id.to_string(), node.state)).collect()
+}
+
+#[actix::test]
+async fn a_node_whose_clock_is_off_gives_everything_to_one_that_is_well_and_takes_nothing_beside_it() {
+    let (net, url) = (Arc::new(Net::default()), server::database().await);
+    let off = start_ahead(&net, &url, "off").await;
+    until("off has everything, alone", Span::from_secs(5), || off.owned() == SHARDS as usize).await;
     let a = Node::start(&net, &url, "a", 1).await;
-    until("a has everything", Span::from_secs(5), || a.owned() == SHARDS as usize).await;
+    until("a has everything", Span::from_secs(10), || a.owned() == SHARDS as usize).await;
     // Long enough for a look and a move, if there were any.
     tokio::time::sleep(Duration::from_secs(3)).await;
     assert_eq!((a.owned(), off.owned()), (SHARDS as usize, 0));
-    let nodes = a.store.nodes().await.unwrap();
-    let states: Vec<_> = nodes.iter().map(|node| (&*node.id, node.state)).collect();
-    assert_eq!(states, [("a", NodeState::Up), ("off", NodeState::Draining)]);
+    assert_eq!(states(&a).await, [("a".to_owned(), NodeState::Up), ("off".to_owned(), NodeState::Draining)]);
+}
+
+#[actix::test]
+async fn nodes_whose_clocks_are_all_off_own_every_shard_though_they_stop_and_die_until_one_is_well() {
+    let all = SHARDS as usize;
+    let (net, url) = (Arc::new(Net::default()), server::database().await);
+    let (b, c) = (start_ahead(&net, &url, "b").await, start_ahead(&net, &url, "c").await);
+    until("they have everything", Span::from_secs(5), || b.owned() + c.owned() == all).await;
+    let before = at_rest(&b).await;
+    let crowd = Crowd::start(&[Arc::clone(&b), Arc::clone(&c)], crowd::auctions(&b, 16).await).await;
+    until("bids are accepted", Span::from_secs(5), || crowd.acknowledged() > 100).await;
+    tokio::time::sleep(limits::CLOCK_OFF_CERTAIN.into()).await;
+    assert_eq!(b.store.shards().await.unwrap(), before, "nobody gave anything up");
+
+    crowd.come_in_at(&[Arc::clone(&c)]);
+    b.agent.drain(limits::DRAIN_WITHIN.into()).await;
+    until("c has everything", Span::from_secs(5), || c.owned() == all).await;
+    let d = start_ahead(&net, &url, "d").await;
+    c.fall_silent();
+    c.close_port();
+    crowd.come_in_at(&[Arc::clone(&d)]);
+    let took = until("d has everything", Span::from_secs(10), || d.owned() == all).await;
+    eprintln!("with all clocks off, a dead node's shards were taken after {took:?}");
+    assert_eq!(b.owned(), 0, "who stops takes nothing");
+
+    let a = Node::start(&net, &url, "a", 1).await;
+    crowd.come_in_at(&[Arc::clone(&a), Arc::clone(&d)]);
+    until("a, which is well, has everything", Span::from_secs(10), || a.owned() == all && d.owned() == 0).await;
+    crowd.end(&a).await;
 }
 
 #[actix::test]

@@ -3,6 +3,7 @@
 mod audit;
 mod crash;
 mod fence;
+mod migrating;
 mod ownership;
 pub(crate) mod proxy;
 pub(crate) mod server;
