@@ -269,6 +269,14 @@ pub const SESSIONS_PER_TURN: usize = 64;
 pub const RECEIPTS_AWAITED: Span = Span::from_secs(3);
 /// Time between two ticks of the server clock.
 pub const TICK: Span = Span::from_secs(1);
+/// Time between two looks at the stored heads of the auctions followed here.
+pub const HEADS_EVERY: Span = Span::from_secs(1);
+/// Part of that time which is left to events on their way, before a hub that does not have a stored head counts as
+/// behind: a busy auction's newest events are always on their way.
+pub const HEADS_GRACE: Span = Span::from_millis(250);
+/// Heads read at once. The rest is read after them.
+pub const HEADS_PER_READ: usize = 1_000;
+const _: () = assert!(HEADS_GRACE.0 < HEADS_EVERY.0, "the grace is part of the time between two looks");
 /// How long an idle HTTP connection is kept.
 pub const KEEP_ALIVE: Span = Span::from_secs(75);
 /// How long a client may take to send the head of a request.

@@ -150,8 +150,9 @@ impl Application {
         let Self { server, engine, node, bus, hubs, store, accounts, metrics, stopping, .. } = self;
         let handle = server.handle();
         keep_time(&hubs, &bus, &engine);
+        session::heads::watch(&hubs);
         if node.is_some() {
-            look_after(&hubs, &engine, &accounts);
+            look_after_sign_ins(&hubs, &accounts);
         }
         let upkeep = actix_web::rt::spawn(observe(Arc::clone(&engine), metrics));
         let serving = actix_web::rt::spawn(server);
@@ -196,10 +197,9 @@ fn keep_time(hubs: &Arc<Hubs>, bus: &Arc<dyn Bus>, engine: &Arc<Engine>) {
     session::clock::start(hubs, Arc::clone(bus), move || engine.tenure().holds(ShardId(0)));
 }
 
-/// Looks for what the bus may have lost: events of other nodes, and sign-outs there.
-fn look_after(hubs: &Arc<Hubs>, engine: &Arc<Engine>, accounts: &Arc<Accounts>) {
-    let (engine, accounts) = (Arc::clone(engine), Arc::clone(accounts));
-    session::heads::watch(hubs, move |auction| engine.decides_for(auction));
+/// Looks for sign-outs on other nodes that the bus may have lost.
+fn look_after_sign_ins(hubs: &Arc<Hubs>, accounts: &Arc<Accounts>) {
+    let accounts = Arc::clone(accounts);
     session::sign_ins::watch(hubs, move |token| {
         let accounts = Arc::clone(&accounts);
         async move { accounts.is_good(token).await }

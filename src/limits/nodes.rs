@@ -164,13 +164,6 @@ pub const REDIS_TALLY_WITHIN: Span = Span::from_millis(250);
 pub const TICK_OVERDUE: Span = Span::from_millis(1_500);
 /// A tick that is further than this from the own clock is old, or from a clock that is wrong: it is not relayed.
 pub const TICK_APART_MAX: Span = Span::from_secs(2);
-/// Time between two looks at the stored heads of the auctions followed here that another node decides.
-pub const HEADS_EVERY: Span = Span::from_secs(1);
-/// Part of that time which is left to events on their way, before a hub that does not have a stored head counts as
-/// behind: a busy auction's newest events are always on their way.
-pub const HEADS_GRACE: Span = Span::from_millis(250);
-/// Heads read at once. The rest is read after them.
-pub const HEADS_PER_READ: usize = 1_000;
 const _: () = assert!(LINK_FRAME_BYTES_MAX > 2 * LINK_TEXT_BYTES_MAX + 512, "two texts and all numbers fit a frame");
 const _: () = assert!(LINK_TEXT_BYTES_MAX > 4 * MESSAGE_CHARS_MAX, "every message fits");
 const _: () = assert!(LINK_TEXT_BYTES_MAX > 4 * NICK_CHARS_MAX, "every nick fits");
@@ -185,7 +178,6 @@ const _: () = assert!(STASHED_BIDS_PER_AUCTION <= STASHED_BIDS_PER_NODE, "one au
 const _: () = assert!(NODE_BODY_BYTES_MAX > 8 * SHARDS_MAX as usize, "an offer of every shard fits");
 const _: () = assert!(REDIS_RECONNECT_MIN.0 <= REDIS_RECONNECT_MAX.0, "pauses grow");
 const _: () = assert!(REDIS_PING.0 < REDIS_SILENCE.0, "a healthy bus has been heard when its time is over");
-const _: () = assert!(HEADS_GRACE.0 < HEADS_EVERY.0, "the grace is part of the time between two looks");
 const _: () = assert!(TICK.0 < TICK_OVERDUE.0 && TICK_OVERDUE.0 < TICK_APART_MAX.0, "a tick may be late, not early");
 const _: () = assert!(LEASE.0 < NODE_SILENT.0, "a silent owner has stopped answering before its shards are taken");
 const _: () = assert!(RENEW_EVERY.0 + OWNERSHIP_CALL.0 <= LEASE.0, "one slow renewal does not end the lease");

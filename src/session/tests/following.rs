@@ -8,7 +8,7 @@ use crate::bus::Subscriber;
 use crate::domain::{AuctionId, Seq, Span};
 use crate::limits::{RECENT_EVENTS_PER_AUCTION, REPLAY_EVENTS_MAX, SUBSCRIPTIONS_PER_SESSION_MAX};
 
-use super::support::{House, Node};
+use super::support::{House, Node, until};
 
 fn count(number: impl TryInto<i64>) -> i64 {
     number.try_into().ok().unwrap()
@@ -138,25 +138,45 @@ async fn an_event_that_the_bus_lost_without_another_after_it_is_found_by_the_hea
     let mut client = node.connect().await;
     client.subscribe(1, None).await;
     client.read_until(1, 0).await;
-    crate::session::heads::watch(&node.hubs, |_| false);
+    crate::session::heads::watch(&node.hubs);
     node.house.bid(1);
     node.house.bid(1);
     client.read_until(1, 2).await;
 }
 
 #[actix_web::test]
-async fn auctions_decided_here_and_those_that_nobody_follows_are_not_looked_after() {
+async fn auctions_that_nobody_follows_are_not_looked_after() {
     let node = Node::start(House::with_auctions(3));
     let mut client = node.connect().await;
-    for auction in [1, 2] {
+    for auction in [1, 3] {
         client.subscribe(auction, None).await;
         client.read_until(auction, 0).await;
     }
-    crate::session::heads::watch(&node.hubs, |auction| auction == AuctionId(1));
-    while node.house.heads_read.load(Ordering::SeqCst) < 2 {
-        tokio::time::sleep(Duration::from_millis(10)).await;
+    crate::session::heads::watch(&node.hubs);
+    until(|| node.house.heads_read.load(Ordering::SeqCst) == 2).await;
+    let mut asked = node.house.heads_asked.lock().unwrap().clone();
+    asked.sort_unstable();
+    assert_eq!(asked, [AuctionId(1), AuctionId(3)]);
+}
+
+#[actix_web::test]
+async fn events_that_are_merely_on_their_way_are_not_read() {
+    let node = Node::start(House::with_auctions(1));
+    let mut client = node.connect().await;
+    client.subscribe(1, None).await;
+    client.read_until(1, 0).await;
+    let read_before = node.house.events_read.load(Ordering::SeqCst);
+    crate::session::heads::watch(&node.hubs);
+    let mut bids = 0;
+    while node.house.heads_read.load(Ordering::SeqCst) < 3 {
+        let bid = node.house.bid(1);
+        // The way of an event, an age for one within a process.
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        node.hubs.deliver(&Arc::from([bid]));
+        bids += 1;
     }
-    assert_eq!(*node.house.heads_asked.lock().unwrap(), [AuctionId(2)]);
+    client.read_until(1, bids).await;
+    assert_eq!(node.house.events_read.load(Ordering::SeqCst), read_before);
 }
 
 #[actix_web::test]

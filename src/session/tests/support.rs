@@ -32,6 +32,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub(super) struct House {
     events: Mutex<HashMap<AuctionId, Vec<Publication>>>,
     pub(super) snapshots_read: AtomicUsize,
+    pub(super) events_read: AtomicUsize,
     pub(super) heads_read: AtomicUsize,
     pub(super) heads_asked: Mutex<Vec<AuctionId>>,
     pub(super) is_down: AtomicBool,
@@ -99,6 +100,7 @@ impl History for House {
         if self.is_down.load(Ordering::SeqCst) {
             return Err(HistoryUnavailable);
         }
+        self.events_read.fetch_add(1, Ordering::SeqCst);
         let events = self.events.lock().unwrap().get(&id).map_or_else(Vec::new, |events| {
             events.iter().skip(usize::try_from(after.0).unwrap()).take(limit as usize).cloned().collect()
         });

@@ -45,7 +45,7 @@ async fn without_postgres(cable: Cable) {
     for work in [&work, &edge, &former] {
         work.assert_kept(&house).await;
     }
-    viewers.finish(&house.history(&auctions[0]).await, Instant::now()).await;
+    viewers.finish_unbroken(&house.history(&auctions[0]).await, Instant::now()).await;
     house.verify().await;
     let first = |auction: &String| work.first_after_ms(auction, cut_at + ON_ITS_WAY, until);
     let pauses: Vec<u64> = its_own.iter().map(first).collect();
@@ -80,7 +80,7 @@ async fn a_node_whose_way_to_redis_is_cut_or_silent_fails_no_bid_and_its_viewers
     let work = crowd.finish().await;
     let (ended, mut late) = (Instant::now(), Duration::ZERO);
     for (auction, viewers) in auctions.iter().zip(viewers) {
-        late = late.max(viewers.finish(&house.history(auction).await, ended).await);
+        late = late.max(viewers.finish_unbroken(&house.history(auction).await, ended).await);
     }
     work.assert_kept(&house).await;
     house.verify().await;

@@ -1,16 +1,17 @@
 //! A disk of Postgres that is really full: its data are on a small file system of their own.
 //!
-//! To mount one takes root, or sudo that does not ask. Where neither is to be had, a line says that nothing was tested.
+//! To mount one takes root, or sudo that does not ask. Where neither is to be had, a line says that nothing was tested;
+//! root must be able to.
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use gavel::cli::cluster::TempFolder;
 
 use super::crowd::Manners;
-use super::{Crowd, House, rounds};
+use super::{Crowd, House, Viewers, rounds};
 use crate::harness::eventually;
 
 /// Room for a new database, some bids, and several segments of 16 MB of its log.
@@ -27,6 +28,7 @@ struct SmallDisk {
 }
 
 impl SmallDisk {
+    /// `None` for who is not root and has no leave to be.
     fn mount() -> Option<Self> {
         let folder = TempFolder::new("gavel-small-").unwrap();
         let path = folder.path().join("disk");
@@ -35,11 +37,16 @@ impl SmallDisk {
         let (program, before): (_, &[&str]) = if root { ("sh", &[]) } else { ("sudo", &["-n", "sh"]) };
         let mut mounter = Command::new(program);
         mounter.args(before).args(["-c", MOUNTER, "mounter", SIZE]).arg(&path);
-        let mut mounter = mounter.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().ok()?;
+        let mut mounter = mounter.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().ok()?;
         let mut said = String::new();
         BufReader::new(mounter.stdout.take().unwrap()).read_line(&mut said).unwrap();
-        let disk = Self { mounter, path, _folder: folder };
-        (said == "mounted\n").then_some(disk)
+        if said == "mounted\n" {
+            return Some(Self { mounter, path, _folder: folder });
+        }
+        let failed = mounter.wait_with_output().unwrap();
+        let why = String::from_utf8_lossy(&failed.stderr);
+        assert!(!root, "a small file system cannot be mounted, not even by root: {why}");
+        None
     }
 
     fn filler(&self) -> PathBuf {
@@ -91,6 +98,7 @@ async fn while_the_disk_of_postgres_is_full_nobody_is_told_accepted_and_nothing_
     let mut house = House::with_data(&disk.path.join("data")).await;
     let auctions = house.sell(3).await;
     let users = house.users(6).await;
+    let viewers = Viewers::of_each(&house, &auctions);
     let crowd = Crowd::begin(&house, &users, &auctions, Manners::Pushing);
     let mut times = Vec::new();
     // First a table cannot grow, which is an error; then the log cannot, which ends Postgres.
@@ -121,7 +129,10 @@ async fn while_the_disk_of_postgres_is_full_nobody_is_told_accepted_and_nothing_
         times.push(Fullness { of_the_log, complained_at, room_at, ready_at, had_ended });
     }
     let work = crowd.finish().await;
+    let ended = Instant::now();
     work.assert_kept(&house).await;
+    let late = Viewers::finish_each_unbroken(viewers, &house, ended).await;
+    assert!(late < Duration::from_secs(3), "the last viewer had everything only after {late:?}");
     house.verify().await;
     for Fullness { of_the_log, complained_at, room_at, ready_at, had_ended } in times {
         // An answer may have been on its way.

@@ -17,6 +17,7 @@ mod overload;
 mod parts;
 mod rolling;
 mod tap;
+mod unheard;
 mod viewers;
 mod wires;
 

@@ -17,6 +17,7 @@ pub(super) struct Faulty {
     /// One permit lets one commit through; `open` gives as many as anyone needs.
     gate: Semaphore,
     failing: AtomicUsize,
+    unheard: AtomicUsize,
     broken: AtomicBool,
     pub(super) commits: AtomicUsize,
 }
@@ -24,8 +25,8 @@ pub(super) struct Faulty {
 impl Faulty {
     /// Commits wait until they are let through.
     pub(super) fn held(inner: Arc<dyn Store>) -> Arc<Self> {
-        let (gate, failing, commits) = (Semaphore::new(0), AtomicUsize::new(0), AtomicUsize::new(0));
-        Arc::new(Self { inner, gate, failing, broken: AtomicBool::new(false), commits })
+        let (failing, unheard, commits) = (AtomicUsize::new(0), AtomicUsize::new(0), AtomicUsize::new(0));
+        Arc::new(Self { inner, gate: Semaphore::new(0), failing, unheard, broken: AtomicBool::new(false), commits })
     }
 
     /// Commits pass.
@@ -53,6 +54,11 @@ impl Faulty {
     pub(super) fn fail_next(&self, commits: usize) {
         self.failing.store(commits, Ordering::SeqCst);
     }
+
+    /// The next `commits` commits succeed, and nobody hears of it.
+    pub(super) fn lose_answers(&self, commits: usize) {
+        self.unheard.store(commits, Ordering::SeqCst);
+    }
 }
 
 #[async_trait]
@@ -63,12 +69,18 @@ impl Ledger for Faulty {
     async fn commit(&self, batches: Vec<AuctionBatch>) -> Result<Vec<Written>, StoreError> {
         self.gate.acquire().await.expect("the gate is never closed").forget();
         self.commits.fetch_add(1, Ordering::SeqCst);
-        let fails = self.failing.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok();
-        if fails {
+        let next_of = |commits: &AtomicUsize| {
+            commits.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok()
+        };
+        if next_of(&self.failing) {
             return Err(StoreError::Unavailable("made to fail".to_owned()));
         }
         self.check()?;
-        self.inner.commit(batches).await
+        let written = self.inner.commit(batches).await?;
+        if next_of(&self.unheard) {
+            return Err(StoreError::OutcomeUnknown("made to be unheard".to_owned()));
+        }
+        Ok(written)
     }
     async fn answered(&self, auction_id: AuctionId) -> Result<Vec<BidId>, StoreError> {
         self.inner.answered(auction_id).await

@@ -3,6 +3,7 @@
 mod faulty;
 mod outage;
 mod terms;
+mod unheard;
 mod untold;
 
 use std::path::Path;
@@ -12,7 +13,7 @@ use std::time::Duration;
 use faulty::Faulty;
 use gavel::auction::{Answer, BidError, Engine, EngineParts, Tenure};
 use gavel::bus::memory::MemoryBus;
-use gavel::bus::{Bus as _, Publication, Subscriber};
+use gavel::bus::{Bus, Publication, Subscriber};
 use gavel::clock::Clock;
 use gavel::domain::{
     AuctionId, BidId, Bidder, Currency, Epoch, EventKind, Money, PlaceBid, Rejection, Rules, Seq, Span, Terms, UserId,
@@ -35,6 +36,7 @@ impl Subscriber for Heard {
 struct House {
     store: Arc<Faulty>,
     engine: Arc<Engine>,
+    bus: Arc<dyn Bus>,
     heard: Arc<Heard>,
     clock: Arc<Clock>,
     auction: AuctionId,
@@ -55,7 +57,7 @@ async fn house_under(
     let inner: Arc<dyn Store> = Arc::new(SqliteStore::open(&folder.join("gavel.db")).unwrap());
     let store = if held { Faulty::held(inner) } else { Faulty::open(inner) };
     let clock = Arc::new(Clock::system());
-    let bus = Arc::new(MemoryBus::default());
+    let bus: Arc<dyn Bus> = Arc::new(MemoryBus::default());
     let heard = Arc::new(Heard::default());
     bus.subscribe(Arc::clone(&heard) as Arc<dyn Subscriber>);
     let mut bidders = Vec::new();
@@ -67,11 +69,15 @@ async fn house_under(
     let seller = bidders.remove(0).id;
     let auction = store.create_auction(new_auction(seller, &clock, open_for)).await.unwrap();
     let epoch = store.take_over().await.unwrap();
-    let tenure = tenure(epoch);
-    let parts =
-        EngineParts { store: Arc::clone(&store) as Arc<dyn Store>, bus, clock: Arc::clone(&clock), ack, tenure };
+    let parts = EngineParts {
+        store: Arc::clone(&store) as Arc<dyn Store>,
+        bus: Arc::clone(&bus),
+        clock: Arc::clone(&clock),
+        ack,
+        tenure: tenure(epoch),
+    };
     let engine = Engine::start(parts).await.unwrap();
-    House { store, engine, heard, clock, auction: auction.id, bidders }
+    House { store, engine, bus, heard, clock, auction: auction.id, bidders }
 }
 
 fn new_auction(seller: UserId, clock: &Clock, open_for: Span) -> NewAuction {

@@ -5,7 +5,7 @@
 mod chaos;
 mod cluster;
 pub(crate) mod server;
-mod viewers;
+pub(crate) mod viewers;
 
 use std::sync::Arc;
 

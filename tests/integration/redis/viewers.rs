@@ -1,4 +1,4 @@
-//! Viewers on a node that is not the owner: sessions without sockets on real hubs, with a real store as history.
+//! Viewers without a server: sessions without sockets on real hubs, with a real store as history.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -76,7 +76,7 @@ impl BidDesk for NoDesk {
 }
 
 /// Hubs on `bus` with nobody in them.
-pub(super) fn hubs(store: &Arc<dyn Store>, bus: &Arc<dyn Bus>) -> Arc<Hubs> {
+pub(crate) fn hubs(store: &Arc<dyn Store>, bus: &Arc<dyn Bus>) -> Arc<Hubs> {
     let history = Arc::new(SharedReads::new(Arc::new(StoreHistory(Arc::clone(store)))));
     let hubs = Arc::new(Hubs::new(Arc::new(Clock::system()), history, Arc::new(NoDesk)));
     bus.subscribe(Arc::<Hubs>::clone(&hubs));
@@ -104,7 +104,7 @@ impl World {
         let folder = tempfile::tempdir().unwrap();
         let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&folder.path().join("gavel.db")).unwrap());
         let hubs = hubs(&store, edge);
-        heads::watch(&hubs, |_| false);
+        heads::watch(&hubs);
         let mut auctions = Vec::new();
         let epoch = store.take_over().await.unwrap();
         for _ in 0..count {
@@ -192,7 +192,7 @@ async fn next_frames(hubs: &Arc<Hubs>, session: &Session) -> Vec<Value> {
 }
 
 /// What a session is sent next.
-pub(super) async fn next_texts(hubs: &Arc<Hubs>, session: &Session) -> Vec<String> {
+pub(crate) async fn next_texts(hubs: &Arc<Hubs>, session: &Session) -> Vec<String> {
     let hub = hubs.local();
     std::future::poll_fn(|context| {
         session.queue.register(context.waker());

@@ -1,6 +1,7 @@
 //! Live streams: the server's clock, Server-Sent Events, WebSocket.
 
 mod sse;
+mod unheard;
 mod ws;
 
 use serde_json::Value;
