@@ -141,6 +141,22 @@ async fn a_commit_that_fails_is_a_failure_of_every_job_in_it() {
 }
 
 #[tokio::test]
+async fn a_job_that_never_ran_is_told_what_kept_it_from_running() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = store(&folder);
+    server.write(|connection| Ok(connection.busy_timeout(std::time::Duration::ZERO)?)).await.unwrap();
+    let other = Connection::open(folder.path().join("data/gavel.db")).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let (one, two) = tokio::join!(sign_up(&server, "ann"), sign_up(&server, "bob"));
+    for refused in [one, two] {
+        assert!(matches!(&refused, Err(StoreError::Unavailable(why)) if why.contains("locked")), "{refused:?}");
+    }
+    other.execute_batch("ROLLBACK").unwrap();
+    assert!(sign_up(&server, "ann").await.is_ok());
+    server.close().await;
+}
+
+#[tokio::test]
 async fn a_caller_that_gives_up_does_not_stop_its_work() {
     let folder = tempfile::tempdir().unwrap();
     let server = store(&folder);
