@@ -60,3 +60,70 @@ test('a double click is one bid', async () => {
   assert.match(await text(page, '#bid-answer'), /accepted/, 'and no error follows it');
   await ann.close();
 });
+
+/** A page that hears nothing but the answers to its own bids, and those after `delay_ms`. */
+async function deafRoom(context, auction, delay_ms) {
+  const page = await context.newPage();
+  await page.addInitScript(() => { delete window.WebSocket; });
+  await page.route('**/events*', (route) => route.fulfill({ status: 200, contentType: 'text/event-stream', body: ': nothing\n\n' }));
+  await page.route('**/bids', async (route) => {
+    await new Promise((resolve) => { setTimeout(resolve, delay_ms); });
+    await route.continue();
+  });
+  await page.goto(`${BASE_URL}/good/${auction.id}`);
+  await page.waitForSelector('#quick:not([hidden])');
+  return page;
+}
+
+test("a refused proposal of the form's own moves on, and a press meant for the old one is not taken", async () => {
+  const auction = await newAuction();
+  const context = await newContext('ann');
+  const page = await deafRoom(context, auction, 800);
+  const bob = await bidderOf('bob@demo.test', auction);
+  await bob(30_000);
+  await page.click('#bid-button');
+  await settled(page);
+  await page.click('#bid-button');
+  assert.match(await text(page, '#bid-answer'), /The price moved just as you pressed/);
+  assert.equal(await page.inputValue('#bid'), '30001');
+  assert.match(await text(page, '#bid-button'), /₩30,001/);
+  assert.equal((await bidsOf(auction.id)).length, 1);
+  await page.waitForTimeout(750);
+  await page.click('#bid-button');
+  await page.waitForFunction(() => document.getElementById('bid-answer').dataset.mood === 'good');
+  assert.match(await text(page, '#bid-answer'), /₩30,001 was accepted/);
+  await context.close();
+  expected(/409/);
+});
+
+test('a bid whose outcome is open keeps its amount and its id', async () => {
+  const auction = await newAuction();
+  const context = await newContext('ann');
+  const page = await openRoom(context, auction.id);
+  // The form's own proposal is pressed, and nobody can say what became of it.
+  await page.evaluate(() => {
+    window.sent = [];
+    const { send } = WebSocket.prototype;
+    WebSocket.prototype.send = function sendOrKeep(data) {
+      const { type, bid_id, amount } = JSON.parse(data);
+      if (type !== 'bid') return send.call(this, data);
+      window.sent.push([bid_id, amount]);
+      const receipt = { type: 'receipt', bid_id, status: 'rejected', code: 'unknown_outcome' };
+      setTimeout(() => this.dispatchEvent(new MessageEvent('message', { data: JSON.stringify(receipt) })), 50);
+    };
+  });
+  for (let press = 1; press <= 2; press += 1) {
+    await page.click('#bid-button');
+    await page.waitForFunction((times) => window.sent.length === times, press);
+    await settled(page);
+    await page.waitForTimeout(750);
+  }
+  const [first, second] = await page.evaluate(() => window.sent);
+  assert.equal(first[1], 10_001);
+  assert.deepEqual(second, first);
+  const bob = await bidderOf('bob@demo.test', auction);
+  await bob(10_001);
+  await page.waitForFunction(() => document.getElementById('bid').min === '10002');
+  assert.equal(await page.inputValue('#bid'), '10001');
+  await context.close();
+});
