@@ -161,7 +161,7 @@ pub const IMAGE_PIXELS_MAX: u64 = 25_000_000;
 pub const IMAGE_STORED_SIDE_MAX: u32 = 1_600;
 /// Uploads read or waiting to be decoded: each may hold [`IMAGE_BYTES_MAX`]. Full → 503 `overloaded`.
 pub const UPLOADS_AT_ONCE: usize = 32;
-/// An upload that has not arrived after this long is given up: → 422 `invalid`.
+/// An upload that has not arrived after this long is given up: → 408 `timeout`; the pages' form is shown again.
 pub const UPLOAD_WITHIN: Span = Span::from_secs(60);
 /// Bytes that decoding one picture may allocate: [`IMAGE_PIXELS_MAX`] of 4 bytes each, and room to work. More → 422 `invalid`.
 pub const IMAGE_DECODE_BYTES_MAX: u64 = 128 * 1_024 * 1_024;

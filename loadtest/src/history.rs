@@ -120,6 +120,6 @@ pub(crate) async fn head(target: &Target, auction_id: &str) -> Result<Head, Load
     let seq = auction["seq"].as_i64();
     Ok(Head {
         seq: seq.ok_or_else(|| LoadError::failed(format!("an auction without seq: {auction}")))?,
-        settled: auction["state"] == "closed" && !auction["winner"].is_null(),
+        settled: auction["state"] == "closed",
     })
 }

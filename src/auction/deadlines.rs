@@ -41,6 +41,15 @@ impl Known {
     fn runs_short(&self) -> bool {
         self.stale || self.beyond.is_some_and(|beyond| self.soonest.first().is_none_or(|first| *first > beyond))
     }
+
+    /// Those that are closing at `now`. Who asks, or adds one, drops those that are not any more.
+    fn closing_at(&mut self, now: Timestamp) -> &mut BTreeSet<(Timestamp, AuctionId)> {
+        let over = now.plus(Span(-limits::CLOSING_LASTS.0));
+        while self.closing.first().is_some_and(|(at, _)| *at <= over) {
+            self.closing.pop_first();
+        }
+        &mut self.closing
+    }
 }
 
 impl Deadlines {
@@ -75,18 +84,16 @@ impl Deadlines {
 
     /// Auctions that close before `by` or are closing now, as far as they are in memory.
     pub(super) fn before(&self, by: Timestamp) -> Vec<AuctionId> {
-        let over = self.clock.now().plus(Span(-limits::CLOSING_LASTS.0));
         let mut known = self.known();
-        known.closing.retain(|(at, _)| *at > over);
-        let coming = known.soonest.iter().take_while(|(at, _)| *at < by);
-        known.closing.iter().chain(coming).map(|(_, id)| *id).collect()
+        let mut before: Vec<_> = known.closing_at(self.clock.now()).iter().map(|(_, id)| *id).collect();
+        before.extend(known.soonest.iter().take_while(|(at, _)| *at < by).map(|(_, id)| *id));
+        before
     }
 
     /// Whether [`Deadlines::before`] would give any.
     pub(super) fn is_any_before(&self, by: Timestamp) -> bool {
-        let over = self.clock.now().plus(Span(-limits::CLOSING_LASTS.0));
-        let known = self.known();
-        known.closing.iter().any(|(at, _)| *at > over) || known.soonest.first().is_some_and(|(at, _)| *at < by)
+        let mut known = self.known();
+        !known.closing_at(self.clock.now()).is_empty() || known.soonest.first().is_some_and(|(at, _)| *at < by)
     }
 
     /// Reads the soonest deadlines: those after what is known, or from the start if that is due.
@@ -156,10 +163,32 @@ impl Deadlines {
     where
         W: AsyncFn(AuctionId) -> bool,
     {
-        self.known().closing.insert((at, id));
+        self.known().closing_at(self.clock.now()).insert((at, id));
         if !wake(id).await {
             let again = self.clock.now().plus(limits::WAKE_AHEAD).plus(limits::DEADLINES_RETRY);
             self.known().soonest.insert((again, id));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::Epoch;
+
+    #[actix::test]
+    async fn what_is_closing_is_forgotten_when_it_has_closed_whoever_looks() {
+        const NOW: Timestamp = Timestamp(1_000_000_000);
+        let clock = Arc::new(Clock::manual(NOW));
+        let deadlines = Deadlines::new(Arc::new(Tenure::whole(Epoch(1))), Arc::clone(&clock));
+        let ids = [AuctionId(1), AuctionId(2), AuctionId(3)];
+        for id in ids {
+            deadlines.wake((NOW, id), &async |_| true).await;
+        }
+        assert!(deadlines.is_any_before(NOW));
+        assert_eq!(deadlines.before(NOW), ids);
+        clock.advance(limits::CLOSING_LASTS);
+        assert!(!deadlines.is_any_before(NOW));
+        assert!(deadlines.known().closing.is_empty());
     }
 }

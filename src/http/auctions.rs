@@ -68,7 +68,7 @@ pub(super) struct ListParams {
     #[param(value_type = Option<State>, inline)]
     state: Given<String>,
     /// `next_cursor` of the page before.
-    #[param(value_type = Option<String>, pattern = "^[0-9a-f]{32}$")]
+    #[param(value_type = Option<String>, pattern = "^[0-7][0-9a-f]{15}[0-7][0-9a-f]{15}$")]
     cursor: Given<String>,
     /// Most items on a page; 50 when left out. A page whose descriptions are long may end earlier: go on with its cursor.
     #[param(value_type = Option<u32>, minimum = 1, maximum = 1000)]

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::Semaphore;
 use utoipa::ToSchema;
 
+use super::arrival;
 use super::auth::SignedInUser;
 use super::openapi::problems;
 use super::params::NoParams;
@@ -62,9 +63,8 @@ pub(super) async fn upload(
     door.limit(Limited::Write, user.who())?;
     let id = {
         let Ok(_slot) = UPLOADS.try_acquire() else { return Err(HttpError::Overloaded) };
-        let file = tokio::time::timeout(UPLOAD_WITHIN.into(), read_file(parts))
-            .await
-            .unwrap_or_else(|_late| Err(HttpError::invalid("file", "must arrive within a minute")))?;
+        let file =
+            tokio::time::timeout(UPLOAD_WITHIN.into(), read_file(parts)).await.unwrap_or(Err(HttpError::Late))?;
         keep(&door, user.0.user.id, file).await?
     };
     let url = image_url(&id);
@@ -90,6 +90,7 @@ async fn read_file(mut parts: Multipart) -> Result<Bytes, HttpError> {
 impl From<MultipartError> for HttpError {
     fn from(error: MultipartError) -> Self {
         match error {
+            MultipartError::Payload(error) if arrival::is_late(&error) => Self::Late,
             MultipartError::ContentTypeMissing
             | MultipartError::ContentTypeParse
             | MultipartError::ContentTypeIncompatible => Self::UnsupportedMedia("multipart/form-data"),

@@ -17,7 +17,7 @@ use super::extract::AuctionRef;
 use super::{HttpError, original};
 use crate::account::User;
 use crate::domain::{AuctionId, Seq, Span, Timestamp};
-use crate::protocol::client::{BidView, State};
+use crate::protocol::client::BidView;
 use crate::store::{ListQuery, StateFilter, Store, StoreError, StoredAuction, Ties};
 use crate::web::{Around, Card, Frame, IndexPage, JoinPage, MinePage, OwnBidRow, RoomPage, SellFields, SellPage};
 
@@ -150,9 +150,9 @@ async fn mine_page(visit: &Visit, user: &User) -> Result<MinePage, Fault> {
 /// The reader's newest bid in each running auction, newest first. What ended is either among the won items or lost.
 async fn own_bids(store: &dyn Store, user: &User, frame: &Frame) -> Result<Vec<OwnBidRow>, StoreError> {
     let mut rows = Vec::new();
-    for bid in store.running_bids_of(user.id, frame.now, OWN_BIDS).await? {
+    for bid in store.running_bids_of(user.id, OWN_BIDS).await? {
         if let Some(auction) = store.auction(bid.auction_id).await?
-            && State::of(&auction, frame.now) == State::Open
+            && auction.head.outcome.is_none()
         {
             rows.push(OwnBidRow::new(&bid, &auction, frame));
         }

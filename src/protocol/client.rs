@@ -41,7 +41,9 @@ impl From<&Top> for TopView {
     }
 }
 
-/// Where an auction stands in its life.
+/// Where an auction stands in its life. It is `closed` once its closing event is committed: it never opens again, and
+/// its `winner` is final. One that is `open` past its `ends_at` is about to close and takes no bid, unless an outage of
+/// the store gives it more time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum State {
@@ -52,11 +54,10 @@ pub enum State {
 }
 
 impl State {
-    /// The state of `auction` at `now`. Past its closing instant an auction is closed to bids,
-    /// whether or not its closing event is written yet.
+    /// The state of `auction` at `now`. Its closing instant alone closes nothing: an outage may move it.
     #[must_use]
     pub fn of(auction: &StoredAuction, now: Timestamp) -> Self {
-        if auction.head.outcome.is_some() || now >= auction.ends_at() {
+        if auction.head.outcome.is_some() {
             Self::Closed
         } else if now < auction.terms.starts_at {
             Self::Scheduled
@@ -64,6 +65,12 @@ impl State {
             Self::Open
         }
     }
+}
+
+/// Whether `auction` is past its closing instant at `now` and not closed: no bid is in time any more.
+#[must_use]
+pub fn is_closing(auction: &StoredAuction, now: Timestamp) -> bool {
+    auction.head.outcome.is_none() && now >= auction.ends_at()
 }
 
 /// The policy of an auction.

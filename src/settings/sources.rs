@@ -12,8 +12,11 @@ use super::{DEFAULTS, Fault, Faults};
 
 const PREFIX: &str = "GAVEL__";
 
-/// What every number here is: it fits an `u32`.
-const WHOLE_NUMBER: &str = "a whole number from 0 to 4294967295";
+/// What every number here is, at the least: it fits an `u32`. One whose default is not 0 must not be 0.
+fn whole_number(default: &Value) -> String {
+    let least = u32::from(default.as_u64() != Some(0));
+    format!("a whole number from {least} to {}", u32::MAX)
+}
 
 /// The defaults, then `file` if given, then the environment's variables: every known key with a value of its type, and
 /// what was wrong. An unknown key is left out, and a value of a wrong type is the default, so that the rest can be checked.
@@ -86,12 +89,14 @@ fn sound(path: &str, right: &Value, given: Value, faults: &mut Vec<Fault>) -> Va
         (_, given) => given,
     };
     let (wanted, fits) = match right {
-        Value::Bool(_) => ("true or false", given.is_boolean()),
-        Value::Number(_) => (WHOLE_NUMBER, given.as_u64().is_some_and(|number| u32::try_from(number).is_ok())),
-        Value::String(_) => ("a text in quotes", given.is_string()),
-        Value::Array(_) => ("a list of texts", given.as_array().is_some_and(|list| list.iter().all(Value::is_string))),
-        Value::Object(_) => ("a section", false),
-        Value::Null => ("empty", given.is_null()),
+        Value::Bool(_) => ("true or false".to_owned(), given.is_boolean()),
+        Value::Number(_) => (whole_number(right), given.as_u64().is_some_and(|number| u32::try_from(number).is_ok())),
+        Value::String(_) => ("a text in quotes".to_owned(), given.is_string()),
+        Value::Array(_) => {
+            ("a list of texts".to_owned(), given.as_array().is_some_and(|list| list.iter().all(Value::is_string)))
+        }
+        Value::Object(_) => ("a section".to_owned(), false),
+        Value::Null => ("empty".to_owned(), given.is_null()),
     };
     if fits {
         return given;

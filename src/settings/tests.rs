@@ -161,8 +161,10 @@ fn a_number_that_is_too_large_is_told_the_largest() {
     for number in ["99999999999", "99999999999999999999999", "4294967296", "-1", "1.5"] {
         let (keys, said) = faults(None, &[("LIMITS__BIDS_PER_SECOND", number)]);
         assert_eq!(keys, ["limits.bids_per_second"], "{number}");
-        assert!(said.contains("is not a whole number from 0 to 4294967295"), "{number}: {said}");
+        assert!(said.contains("is not a whole number from 1 to 4294967295"), "{number}: {said}");
     }
+    let (_, said) = faults(None, &[("HTTP__WORKERS", "-1")]);
+    assert!(said.contains("is not a whole number from 0 to"), "0 is one for each core: {said}");
     assert_eq!(load(None, &[("LIMITS__BIDS_PER_SECOND", "4294967295")]).unwrap().limits.bids_per_second, u32::MAX);
 }
 

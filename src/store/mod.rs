@@ -268,15 +268,15 @@ pub trait Catalog: Send + Sync {
     async fn create_auction(&self, auction: NewAuction) -> Result<StoredAuction, StoreError>;
     async fn auction(&self, id: AuctionId) -> Result<Option<StoredAuction>, StoreError>;
     async fn list_auctions(&self, query: ListQuery) -> Result<Vec<StoredAuction>, StoreError>;
-    /// Up to `limit` auctions whose closing instant is past at `now`, the newest first.
+    /// Up to `limit` closed auctions whose closing instant is past at `now`, the newest first.
     async fn just_ended(&self, now: Timestamp, limit: u32) -> Result<Vec<StoredAuction>, StoreError>;
     /// Up to `limit` auctions with an id above `after`, by id: for the auditor.
     async fn auctions_by_id(&self, after: AuctionId, limit: u32) -> Result<Vec<StoredAuction>, StoreError>;
     async fn settlement(&self, id: AuctionId) -> Result<Option<Settlement>, StoreError>;
     /// The user's accepted bids, newest first.
     async fn bids_of(&self, user: UserId, limit: u32) -> Result<Vec<OwnBid>, StoreError>;
-    /// The user's newest bid in each auction that is not over at `now`, newest first.
-    async fn running_bids_of(&self, user: UserId, now: Timestamp, limit: u32) -> Result<Vec<OwnBid>, StoreError>;
+    /// The user's newest bid in each auction that is not closed, newest first.
+    async fn running_bids_of(&self, user: UserId, limit: u32) -> Result<Vec<OwnBid>, StoreError>;
     /// What the user has to do with the auction; nothing with one that is not there.
     async fn ties(&self, user: UserId, auction: AuctionId) -> Result<Ties, StoreError>;
     /// Auctions the user put up, newest first.

@@ -8,7 +8,7 @@ use tokio::task::block_in_place;
 
 use crate::closing::whole_story;
 use crate::disk::Disk;
-use crate::harness::{Client, Reply, Server, Sse, Ws, eventually, micros, now_micros, uuid};
+use crate::harness::{Browser, Client, Reply, Server, Sse, Ws, eventually, micros, now_micros, uuid};
 use crate::postgres::server as postgres;
 
 const SECRET: &str = "a secret of the tests alone";
@@ -59,6 +59,25 @@ impl Scene {
         pending(&self.bidders[1].bid_as(&self.auction, bid_id, 3_000).await);
     }
 
+    /// Nothing says that it is closed, nor asks for a bid.
+    async fn is_shown_as_closing(&self, [ann, bob]: [&Browser; 2]) {
+        let shown = self.bidders[1].auction(&self.auction).await;
+        assert_eq!((&shown["state"], &shown["winner"]), (&json!("open"), &Value::Null));
+        for (state, there) in [("open", true), ("closed", false)] {
+            let listed = self.bidders[1].get(&format!("/api/v1/auctions?state={state}")).await.expect(200);
+            let items = listed["items"].as_array().unwrap();
+            assert_eq!(items.iter().any(|item| item["id"] == *self.auction), there, "{state}: {listed}");
+        }
+        let list = bob.get("/").await.text;
+        assert!(list.contains(r#"aria-live="off">Closing…<"#), "{list}");
+        let own = ann.get("/list").await.text;
+        assert!(own.contains(r#"data-mood="neutral">Closing…<"#), "{own}");
+        let room = bob.get(&format!("/good/{}", self.auction)).await.text;
+        assert!(room.contains(r#"aria-live="off">Closing…<"#), "{room}");
+        assert!(room.contains(r#"data-mood="neutral">Closing…<"#), "{room}");
+        assert!(room.contains(r#"id="bid-button" disabled"#), "{room}");
+    }
+
     /// The bid that was pending counts now, and wins when the time that was left is over.
     async fn goes_on(mut self, bid_id: &str, away_from: i64) {
         let extended = self.sse.next_of("extended").await;
@@ -88,11 +107,14 @@ impl Scene {
 async fn an_auction_that_ends_while_the_disk_is_full_goes_on_when_there_is_room() {
     let disk = Disk::new().await;
     let scene = Scene::set(disk.server().await).await;
+    let [ann, bob] = scene.bidders.each_ref().map(|bidder| Browser::signed_in(scene.server.url(), bidder));
+    let (ann, bob) = (ann.await, bob.await);
     let bid_id = uuid();
     until(scene.ends_at - 2_500_000).await;
     disk.break_down("full");
     let away_from = now_micros();
     scene.lives_through_its_end(&bid_id).await;
+    scene.is_shown_as_closing([&ann, &bob]).await;
     disk.mend("full");
     scene.goes_on(&bid_id, away_from).await;
 }

@@ -8,7 +8,7 @@ use actix_web::http::header;
 use actix_web::{HttpResponse, web};
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{OpenApi as Document, PathItem, Ref, RefOr, Response};
-use utoipa::{Modify, OpenApi};
+use utoipa::{IntoResponses as _, Modify, OpenApi};
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use super::auth::SESSION_COOKIE;
@@ -21,7 +21,7 @@ mod streams;
 
 #[derive(OpenApi)]
 #[openapi(
-    info(title = "Gavel", description = "A real-time auction house.\n\nA request whose body does not arrive within 10 seconds is answered `408` with the code `timeout`.", license(name = "MIT OR Apache-2.0")),
+    info(title = "Gavel", description = "A real-time auction house.", license(name = "MIT OR Apache-2.0")),
     paths(
         users::sign_up, users::sign_in, users::sign_out, users::me, images::upload,
         auctions::create, auctions::list, auctions::show, auctions::watch, auctions::unwatch,
@@ -59,8 +59,9 @@ impl Modify for Everywhere {
     fn modify(&self, api: &mut Document) {
         let api_paths = api.paths.paths.iter_mut().filter(|(path, _)| path.starts_with("/api/v1/"));
         for operation in api_paths.flat_map(|(_, item)| operations(item)) {
+            let with_a_body = operation.request_body.is_some().then(problems::Timeout::responses);
             let responses = &mut operation.responses.responses;
-            for (status, response) in problems::everywhere() {
+            for (status, response) in problems::everywhere().into_iter().chain(with_a_body.into_iter().flatten()) {
                 responses.entry(status).or_insert(response);
             }
         }
@@ -139,6 +140,16 @@ mod tests {
                 let responses = operation["responses"].as_object().unwrap();
                 let told = responses.contains_key("429") && responses.contains_key("503");
                 assert!(told || !path.starts_with("/api/v1/"), "{method} {path}");
+            }
+        }
+    }
+
+    #[test]
+    fn every_operation_with_a_body_says_that_it_may_come_too_slowly_and_no_other_does() {
+        for (path, item) in document()["paths"].as_object().unwrap() {
+            for (method, operation) in item.as_object().unwrap() {
+                let has_body = operation.get("requestBody").is_some();
+                assert_eq!(operation["responses"].get("408").is_some(), has_body, "{method} {path}");
             }
         }
     }

@@ -28,6 +28,7 @@ problems! {
     BidForbidden: "403", "`own_auction`, or `forbidden_origin`: a browser sent it from another site";
     NotFound: "404", "`not_found`";
     BidRefused: "409", "`not_started`, `closed`, `too_low` with `min_next` and `top`, or `already_leading`";
+    Timeout: "408", "`timeout`: the body did not arrive within 10 seconds, or a picture's within a minute";
     EmailTaken: "409", "`email_taken`";
     TooLarge: "413", "`too_large`";
     UnsupportedMedia: "415", "`unsupported_media`";

@@ -64,13 +64,12 @@ impl Catalog for PostgresStore {
     }
 
     async fn list_auctions(&self, query: ListQuery) -> Result<Vec<StoredAuction>, StoreError> {
-        // The states are those of `protocol::client::State`: past its closing instant an auction is closed, whether
-        // or not its closing event is written.
+        // The states are those of `protocol::client::State`.
         let state = match query.state {
             StateFilter::All => "$1::bigint IS NOT NULL",
-            StateFilter::Scheduled => "a.closed_us IS NULL AND a.ends_us > $1 AND a.starts_us > $1",
-            StateFilter::Open => "a.closed_us IS NULL AND a.ends_us > $1 AND a.starts_us <= $1",
-            StateFilter::Closed => "(a.closed_us IS NOT NULL OR a.ends_us <= $1)",
+            StateFilter::Scheduled => "a.closed_us IS NULL AND a.starts_us > $1",
+            StateFilter::Open => "a.closed_us IS NULL AND a.starts_us <= $1",
+            StateFilter::Closed => "a.closed_us IS NOT NULL AND $1::bigint IS NOT NULL",
         };
         let (ends, id) = query.after.map_or((i64::MIN, i64::MIN), |(ends, id)| (ends.0, id.0));
         let rest = format!("WHERE {state} AND (a.ends_us, a.id) > ($2, $3) ORDER BY a.ends_us, a.id LIMIT $4");
@@ -78,7 +77,7 @@ impl Catalog for PostgresStore {
     }
 
     async fn just_ended(&self, now: Timestamp, limit: u32) -> Result<Vec<StoredAuction>, StoreError> {
-        let newest = "WHERE a.ends_us <= $1 ORDER BY a.ends_us DESC, a.id DESC LIMIT $2";
+        let newest = "WHERE a.closed_us IS NOT NULL AND a.ends_us <= $1 ORDER BY a.ends_us DESC, a.id DESC LIMIT $2";
         self.auctions(newest, &[&now.0, &i64::from(limit)]).await
     }
 
@@ -93,11 +92,11 @@ impl Catalog for PostgresStore {
     }
 
     async fn bids_of(&self, user: UserId, limit: u32) -> Result<Vec<OwnBid>, StoreError> {
-        self.newest_bids(user, None, (limit, limit)).await
+        self.newest_bids(user, false, (limit, limit)).await
     }
 
-    async fn running_bids_of(&self, user: UserId, now: Timestamp, limit: u32) -> Result<Vec<OwnBid>, StoreError> {
-        self.newest_bids(user, Some(now.0), (limit, 1)).await
+    async fn running_bids_of(&self, user: UserId, limit: u32) -> Result<Vec<OwnBid>, StoreError> {
+        self.newest_bids(user, true, (limit, 1)).await
     }
 
     async fn ties(&self, user: UserId, auction: AuctionId) -> Result<Ties, StoreError> {
@@ -141,11 +140,11 @@ impl PostgresStore {
     async fn newest_bids(
         &self,
         user: UserId,
-        running_at: Option<i64>,
+        only_running: bool,
         (limit, each): (u32, u32),
     ) -> Result<Vec<OwnBid>, StoreError> {
         let wanted = usize::try_from(limit).map_err(damaged)?;
-        let entered = self.auctions_entered(user, running_at).await?;
+        let entered = self.auctions_entered(user, only_running).await?;
         let mut bids: Vec<OwnBid> = Vec::new();
         // Those with the newest events first, until no further one can hold a newer bid than those found.
         for look in entered.chunks(AUCTIONS_A_LOOK) {
@@ -163,13 +162,13 @@ impl PostgresStore {
         Ok(bids)
     }
 
-    /// The auctions that a user has bid in, all or those not over at an instant, with the instant of each one's newest
-    /// event, newest first.
-    async fn auctions_entered(&self, user: UserId, running_at: Option<i64>) -> Result<Vec<(i64, i64)>, StoreError> {
+    /// The auctions that a user has bid in, all or those not closed, with the instant of each one's newest event, newest
+    /// first.
+    async fn auctions_entered(&self, user: UserId, only_running: bool) -> Result<Vec<(i64, i64)>, StoreError> {
         let sql = "SELECT h.auction_id, h.last_us FROM bidders b JOIN heads h ON h.auction_id = b.auction_id \
                    JOIN auctions a ON a.id = b.auction_id WHERE b.user_id = $1 \
-                   AND ($2::bigint IS NULL OR (a.closed_us IS NULL AND a.ends_us > $2)) ORDER BY h.last_us DESC";
-        let found = self.read(sql, &[&user.0, &running_at]).await?;
+                   AND (NOT $2::boolean OR a.closed_us IS NULL) ORDER BY h.last_us DESC";
+        let found = self.read(sql, &[&user.0, &only_running]).await?;
         found
             .iter()
             .map(|row| {

@@ -28,7 +28,8 @@ impl Catalog for SqliteStore {
 
     async fn just_ended(&self, now: Timestamp, limit: u32) -> Result<Vec<StoredAuction>, StoreError> {
         self.read(move |connection| {
-            let newest = "WHERE a.ends_us <= ?1 ORDER BY a.ends_us DESC, a.id DESC LIMIT ?2";
+            let newest =
+                "WHERE a.closed_us IS NOT NULL AND a.ends_us <= ?1 ORDER BY a.ends_us DESC, a.id DESC LIMIT ?2";
             many(connection, "", newest, params![now.0, limit])
         })
         .await
@@ -62,8 +63,8 @@ impl Catalog for SqliteStore {
         self.read(move |connection| listing::bids_of(connection, user, limit)).await
     }
 
-    async fn running_bids_of(&self, user: UserId, now: Timestamp, limit: u32) -> Result<Vec<OwnBid>, StoreError> {
-        self.read(move |connection| listing::running_bids_of(connection, user, now, limit)).await
+    async fn running_bids_of(&self, user: UserId, limit: u32) -> Result<Vec<OwnBid>, StoreError> {
+        self.read(move |connection| listing::running_bids_of(connection, user, limit)).await
     }
 
     async fn ties(&self, user: UserId, auction: AuctionId) -> Result<Ties, StoreError> {

@@ -7,45 +7,32 @@ use super::rows::Cells;
 use crate::domain::{AuctionId, Seq, Timestamp, UserId};
 use crate::store::{ListQuery, OwnBid, StateFilter, StoreError, StoredAuction};
 
-/// A page of auctions by (closing instant, id). Each state is that of `protocol::client::State`: past its closing
-/// instant an auction is closed, whether or not its closing event is written.
+/// A page of auctions by (closing instant, id).
 pub(super) fn list(connection: &Connection, query: ListQuery) -> Result<Vec<StoredAuction>, StoreError> {
-    let some = |state: &str, limit| page(connection, state, query, limit);
-    match query.state {
-        StateFilter::All => some("?1 = ?1", query.limit),
-        StateFilter::Scheduled => some("a.closed_us IS NULL AND a.ends_us > ?1 AND a.starts_us > ?1", query.limit),
-        StateFilter::Open => some("a.closed_us IS NULL AND a.ends_us > ?1 AND a.starts_us <= ?1", query.limit),
-        StateFilter::Closed => {
-            // Those whose time is over, then those closed before their time: two index ranges, one order.
-            let mut closed = some("a.ends_us <= ?1", query.limit)?;
-            let rest = query.limit.saturating_sub(u32::try_from(closed.len()).unwrap_or(u32::MAX));
-            if rest > 0 {
-                closed.extend(some("a.closed_us IS NOT NULL AND a.ends_us > ?1", rest)?);
-            }
-            Ok(closed)
-        }
-    }
+    let (ends, id) = query.after.map_or((i64::MIN, i64::MIN), |(ends, id)| (ends.0, id.0));
+    many(connection, "", &page(query.state), params![query.now.0, ends, id, query.limit])
 }
 
-fn page(connection: &Connection, state: &str, query: ListQuery, limit: u32) -> Result<Vec<StoredAuction>, StoreError> {
-    let (ends, id) = query.after.map_or((i64::MIN, i64::MIN), |(ends, id)| (ends.0, id.0));
-    let rest = format!("WHERE {state} AND (a.ends_us, a.id) > (?2, ?3) ORDER BY a.ends_us, a.id LIMIT ?4");
-    many(connection, "", &rest, params![query.now.0, ends, id, limit])
+/// What comes after the tables: ?1 now, (?2, ?3) the entry before, ?4 the limit. Each state is that of
+/// `protocol::client::State`.
+pub(super) fn page(state: StateFilter) -> String {
+    let state = match state {
+        StateFilter::All => "?1 = ?1",
+        StateFilter::Scheduled => "a.closed_us IS NULL AND a.starts_us > ?1",
+        StateFilter::Open => "a.closed_us IS NULL AND a.starts_us <= ?1",
+        StateFilter::Closed => "a.closed_us IS NOT NULL",
+    };
+    format!("WHERE {state} AND (a.ends_us, a.id) > (?2, ?3) ORDER BY a.ends_us, a.id LIMIT ?4")
 }
 
 /// The user's bids, newest first.
 pub(super) fn bids_of(connection: &Connection, user: UserId, limit: u32) -> Result<Vec<OwnBid>, StoreError> {
-    newest(connection, user, None, (limit, limit))
+    newest(connection, user, false, (limit, limit))
 }
 
-/// The user's newest bid in each auction that is not over at `now`, newest first.
-pub(super) fn running_bids_of(
-    connection: &Connection,
-    user: UserId,
-    now: Timestamp,
-    limit: u32,
-) -> Result<Vec<OwnBid>, StoreError> {
-    newest(connection, user, Some(now.0), (limit, 1))
+/// The user's newest bid in each auction that is not closed, newest first.
+pub(super) fn running_bids_of(connection: &Connection, user: UserId, limit: u32) -> Result<Vec<OwnBid>, StoreError> {
+    newest(connection, user, true, (limit, 1))
 }
 
 /// Up to `limit` of the user's bids, `each` of an auction: auction by auction, the one with the newest event first, until
@@ -53,16 +40,16 @@ pub(super) fn running_bids_of(
 fn newest(
     connection: &Connection,
     user: UserId,
-    running_at: Option<i64>,
+    only_running: bool,
     (limit, each): (u32, u32),
 ) -> Result<Vec<OwnBid>, StoreError> {
     let wanted = usize::try_from(limit).unwrap_or(usize::MAX);
     let mut auctions = connection.prepare_cached(
         "SELECT h.auction_id, h.last_us FROM (SELECT DISTINCT auction_id FROM user_shelves WHERE user_id = ?1) s \
          CROSS JOIN heads h ON h.auction_id = s.auction_id CROSS JOIN auctions a ON a.id = s.auction_id \
-         WHERE ?2 IS NULL OR (a.closed_us IS NULL AND a.ends_us > ?2) ORDER BY h.last_us DESC",
+         WHERE NOT ?2 OR a.closed_us IS NULL ORDER BY h.last_us DESC",
     )?;
-    let mut entered = auctions.query(params![user.0, running_at])?;
+    let mut entered = auctions.query(params![user.0, only_running])?;
     let mut bids: Vec<OwnBid> = Vec::new();
     while let Some(row) = entered.next()? {
         let (auction_id, last_at) = (AuctionId(row.get(0)?), Timestamp(row.get(1)?));

@@ -6,7 +6,7 @@ use rusqlite::Connection;
 
 use super::{OpenError, SqliteStore};
 use crate::domain::Timestamp;
-use crate::store::{Accounts, Ledger, SignUp, Store, StoreError};
+use crate::store::{Accounts, Ledger, SignUp, StateFilter, Store, StoreError};
 
 fn store(folder: &tempfile::TempDir) -> SqliteStore {
     SqliteStore::open(&folder.path().join("data/gavel.db")).unwrap()
@@ -141,6 +141,22 @@ async fn a_commit_that_fails_is_a_failure_of_every_job_in_it() {
 }
 
 #[tokio::test]
+async fn a_job_that_never_ran_is_told_what_kept_it_from_running() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = store(&folder);
+    server.write(|connection| Ok(connection.busy_timeout(std::time::Duration::ZERO)?)).await.unwrap();
+    let other = Connection::open(folder.path().join("data/gavel.db")).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let (one, two) = tokio::join!(sign_up(&server, "ann"), sign_up(&server, "bob"));
+    for refused in [one, two] {
+        assert!(matches!(&refused, Err(StoreError::Unavailable(why)) if why.contains("locked")), "{refused:?}");
+    }
+    other.execute_batch("ROLLBACK").unwrap();
+    assert!(sign_up(&server, "ann").await.is_ok());
+    server.close().await;
+}
+
+#[tokio::test]
 async fn a_caller_that_gives_up_does_not_stop_its_work() {
     let folder = tempfile::tempdir().unwrap();
     let server = store(&folder);
@@ -159,22 +175,16 @@ fn every_query_of_a_list_walks_an_index_in_order() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("gavel.db");
     super::migrate(&path).unwrap();
-    for state in [
-        "?1 = ?1",
-        "a.closed_us IS NULL AND a.ends_us > ?1 AND a.starts_us > ?1",
-        "a.closed_us IS NULL AND a.ends_us > ?1 AND a.starts_us <= ?1",
-        "a.ends_us <= ?1",
-        "a.closed_us IS NOT NULL AND a.ends_us > ?1",
+    let select = format!("SELECT {} FROM {}", super::rows::AUCTION, super::rows::AUCTION_TABLES);
+    for (state, index) in [
+        (StateFilter::All, "auctions_by_end"),
+        (StateFilter::Scheduled, "auctions_unclosed"),
+        (StateFilter::Open, "auctions_unclosed"),
+        (StateFilter::Closed, "auctions_closed"),
     ] {
-        let plan = plan(
-            &path,
-            &format!(
-                "SELECT {} FROM {} WHERE {state} AND (a.ends_us, a.id) > (?2, ?3) ORDER BY a.ends_us, a.id LIMIT ?4",
-                super::rows::AUCTION,
-                super::rows::AUCTION_TABLES
-            ),
-        );
-        assert!(plan.contains("USING INDEX auctions_") && !plan.contains("TEMP B-TREE"), "{state}: {plan}");
+        let plan = plan(&path, &format!("{select} {}", super::listing::page(state)));
+        let walks = plan.contains(&format!("SEARCH a USING INDEX {index} (")) && !plan.contains("TEMP B-TREE");
+        assert!(walks, "{state:?}: {plan}");
     }
 }
 

@@ -51,8 +51,10 @@ where
     }
 
     fn answer(self: Box<Self>, failure: Option<&StoreError>) {
-        let Self { result, reply, .. } = *self;
+        let Self { work, result, reply } = *self;
+        let never_ran = work.is_some();
         let answer = match failure {
+            Some(failure) if never_ran => Err(failure.clone()),
             Some(failure) => result.and_then(|_| Err(failure.clone())),
             None => result,
         };

@@ -107,7 +107,9 @@ export function showForm() {
   if (full) return void say(t('no_higher'), 'neutral');
   input.min = toMajor(room.minNext, room.currency);
   hint.textContent = t('at_least', { amount: price(room.minNext) });
-  if (!edited && input.value !== input.min) {
+  // What was typed stays, so that the bidder decides how far to go, and so does the amount of a bid that may count
+  // still; the form's own proposal moves on.
+  if (!edited && !unresolved && input.value !== input.min) {
     input.value = input.min;
     movedAt = performance.now();
   }
@@ -129,7 +131,7 @@ async function submit(event) {
   if (inFlight || now - pressedAt < DOUBLE_MS) return;
   const key = barrier();
   if (key) return void fault(t(key));
-  if (!edited && now - movedAt < MOVED_MS && room.top) return void say(t('moved'), 'fault');
+  if (!edited && now - movedAt < MOVED_MS) return void say(t('moved'), 'fault');
   const amount = check();
   if (amount === undefined) return void input.focus();
   pressedAt = now;
@@ -180,8 +182,6 @@ function refused(receipt) {
   const key = RETRYABLE.includes(receipt.code) ? 'unknown_outcome' : receipt.code;
   if (known.includes(key)) fault(t(key, { amount: price(room.minNext) }));
   else fault(t('refused'));
-  // What was typed stays, so that the bidder decides how far to go; the form's own proposal moves on.
-  edited = true;
   input.focus();
 }
 
@@ -198,4 +198,6 @@ export function startBidding(theRoom, theLive) {
   // A wheel over a focused number field would change the bid unnoticed.
   input.addEventListener('wheel', (event) => event.preventDefault(), { passive: false });
   showForm();
+  // The reader has seen no other amount before.
+  movedAt = -Infinity;
 }

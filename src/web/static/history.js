@@ -33,8 +33,26 @@ function rowOf(bid, room) {
   return row;
 }
 
+const seqOf = (row) => Number(row.dataset.seq);
+
+/** An emptied list goes on above this seq. */
+let floor = 0;
+
 function firstSeq() {
-  return Number(list.firstElementChild?.dataset.seq ?? 0);
+  return list.firstElementChild ? seqOf(list.firstElementChild) : floor + 1;
+}
+
+/** Puts bids where they belong by their seqs, most often at the end; one that is there already stays as it is. */
+function insert(bids, room, className) {
+  for (const bid of bids) {
+    let before = list.lastElementChild;
+    while (before && seqOf(before) > bid.seq) before = before.previousElementSibling;
+    if (before && seqOf(before) === bid.seq) continue;
+    const row = rowOf(bid, room);
+    if (className) row.classList.add(className);
+    if (before) before.after(row);
+    else list.prepend(row);
+  }
 }
 
 function showEarlier() {
@@ -46,9 +64,10 @@ function showEarlier() {
 const waiting = [];
 let drawing = false;
 
-/** Adds bids at the end, at most once a frame; the view stays at the end if it was there. */
+/** Adds bids, in any order, at most once a frame; the view stays at the end if it was there. */
 export function append(bids, room) {
-  waiting.push(...bids);
+  waiting.push(...bids.filter((bid) => bid.seq > floor));
+  waiting.sort((a, b) => a.seq - b.seq);
   if (waiting.length > ROWS_MAX) waiting.splice(0, waiting.length - ROWS_MAX);
   if (drawing) return;
   drawing = true;
@@ -57,20 +76,20 @@ export function append(bids, room) {
   soon(() => {
     drawing = false;
     const atEnd = scroll.scrollHeight - scroll.scrollTop - scroll.clientHeight < 60;
-    const rows = waiting.splice(0).map((bid) => rowOf(bid, room));
-    rows.forEach((row) => row.classList.add('fresh'));
-    list.append(...rows);
+    insert(waiting.splice(0), room, 'fresh');
     while (atEnd && list.childElementCount > ROWS_MAX) list.firstElementChild.remove();
-    empty.hidden = list.childElementCount > 0;
+    empty.hidden = list.childElementCount > 0 || floor > 0;
     showEarlier();
     if (atEnd) scroll.scrollTop = scroll.scrollHeight;
   });
 }
 
-/** Starts over with nothing. */
-export function clear() {
+/** Starts over with nothing; what comes from now on is above `after`. */
+export function clear(after) {
+  floor = after;
   waiting.length = 0;
   list.replaceChildren();
+  showEarlier();
 }
 
 /** Up to `limit` bids above `after`. */
@@ -88,9 +107,8 @@ export function startHistory(room) {
     const before = firstSeq();
     try {
       const bids = await fetchBids(room.id, Math.max(0, before - 1 - PAGE));
-      const rows = bids.filter((bid) => bid.seq < before).map((bid) => rowOf(bid, room));
       const height = scroll.scrollHeight;
-      list.prepend(...rows);
+      insert(bids.filter((bid) => bid.seq < before).reverse(), room);
       scroll.scrollTop += scroll.scrollHeight - height;
       showEarlier();
     } catch {

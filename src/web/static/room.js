@@ -163,8 +163,8 @@ async function onSnapshot(newView) {
   announce();
   if (showingOldPage) return;
   const far = newView.seq - missed > GAP_MAX;
-  if (far) clear();
   const after = far ? newView.seq - 100 : missed;
+  if (far) clear(after);
   const bids = await fetchBids(room.id, after, GAP_MAX).catch(() => []);
   append(bids.filter((bid) => bid.seq <= newView.seq), room);
 }

@@ -5,9 +5,9 @@ export function viewOf(snapshot) {
   return snapshot.auction ?? snapshot;
 }
 
-/** Past its end a view says "closed" before the closing event is there; only that event settles who won. */
+/** Whether it is settled who won, if anyone did. */
 export function settled(view) {
-  return view.state === 'closed' && Boolean(view.winner || (!view.top && view.seq > 0));
+  return view.state === 'closed';
 }
 
 /** The newest seqs in a tick as pairs of auction id and seq. */

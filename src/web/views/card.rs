@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::{Frame, Standing};
 use crate::domain::Timestamp;
-use crate::protocol::client::{State, image_url};
+use crate::protocol::client::{State, image_url, is_closing};
 use crate::protocol::time::rfc3339;
 use crate::store::StoredAuction;
 use crate::web::time;
@@ -90,6 +90,9 @@ fn price_label(auction: &StoredAuction, over: bool, frame: &Frame) -> Cow<'stati
 }
 
 fn clock_of(auction: &StoredAuction, frame: &Frame) -> (Cow<'static, str>, String) {
+    if is_closing(auction, frame.now) {
+        return (frame.t("live.ended"), frame.t("live.closing").into_owned());
+    }
     let left = |until: Timestamp| time::remaining(until.since(frame.now), frame.lang);
     match State::of(auction, frame.now) {
         State::Scheduled => (frame.t("live.starts_in"), left(auction.terms.starts_at)),

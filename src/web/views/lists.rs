@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use askama::Template;
 
 use super::{Card, Frame};
+use crate::protocol::client::is_closing;
 use crate::store::{OwnBid, StoredAuction};
 
 /// `GET /`
@@ -27,7 +28,7 @@ pub struct IndexPage {
 pub struct OwnBidRow {
     pub card: Card,
     pub my_bid: String,
-    /// `leading` or `outbid`.
+    /// `leading` or `outbid`, or `neutral` between the closing instant and the closing.
     pub mood: &'static str,
     pub mood_text: Cow<'static, str>,
 }
@@ -37,7 +38,11 @@ impl OwnBidRow {
     #[must_use]
     pub fn new(bid: &OwnBid, auction: &StoredAuction, frame: &Frame) -> Self {
         let leads = auction.head.top.as_ref().is_some_and(|top| frame.is(top.bidder.id));
-        let (mood, key) = if leads { ("leading", "mine.leading") } else { ("outbid", "mine.outbid") };
+        let (mood, key) = match leads {
+            _ if is_closing(auction, frame.now) => ("neutral", "live.closing"),
+            true => ("leading", "mine.leading"),
+            false => ("outbid", "mine.outbid"),
+        };
         Self {
             card: Card::new(auction, frame),
             my_bid: frame.money(bid.amount, auction.terms.currency),

@@ -4,7 +4,7 @@ use askama::Template;
 
 use super::{Card, Frame, Standing};
 use crate::domain::{Currency, Money};
-use crate::protocol::client::{AuctionView, BidView, State, min_next};
+use crate::protocol::client::{AuctionView, BidView, State, is_closing, min_next};
 use crate::store::StoredAuction;
 use crate::web::money;
 
@@ -59,7 +59,7 @@ impl Desk {
         match &frame.user {
             None => Self::SignIn,
             Some(user) if user.id == auction.terms.seller => Self::Seller,
-            Some(_) if State::of(auction, frame.now) != State::Open => Self::Off,
+            Some(_) if State::of(auction, frame.now) != State::Open || is_closing(auction, frame.now) => Self::Off,
             Some(_) if min_next(auction) > Money::MAX => Self::Full,
             Some(_) if leads && !auction.terms.rules.leader_may_raise => Self::Off,
             Some(_) => Self::On,

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use super::Frame;
+use crate::protocol::client::is_closing;
 use crate::store::StoredAuction;
 use crate::web::texts;
 
@@ -29,7 +30,7 @@ impl Standing {
             let text = texts::text_with(frame.lang, "live.sold_to", &values);
             return Self { mood: if has_bid { "lost" } else { "neutral" }, text };
         }
-        if frame.now >= auction.ends_at() {
+        if is_closing(auction, frame.now) {
             return say("neutral", frame.t("live.closing"));
         }
         match &auction.head.top {

@@ -180,7 +180,9 @@ async fn the_list_shows_one_state_when_asked() {
     assert_eq!(ids(&pages(&seller, "state=open").await), [long]);
     assert_eq!(ids(&pages(&seller, "state=closed").await), [short]);
     assert!(pages(&seller, "state=scheduled").await.is_empty());
-    for query in ["state=sold", "limit=0", "limit=1001", "limit=-1", "limit=x", "cursor=x", "cursor=%FF", "page=2"] {
+    let negative = format!("cursor={}", "f".repeat(32));
+    let wrong = ["state=sold", "limit=0", "limit=1001", "limit=-1", "limit=x", "cursor=x", "cursor=%FF", "page=2"];
+    for query in wrong.into_iter().chain([&*negative]) {
         assert_refused(&seller.get(&format!("/api/v1/auctions?{query}")).await);
     }
     server.finish().await;

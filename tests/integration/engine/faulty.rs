@@ -145,8 +145,8 @@ impl Catalog for Faulty {
     async fn bids_of(&self, user: UserId, limit: u32) -> Result<Vec<OwnBid>, StoreError> {
         self.inner.bids_of(user, limit).await
     }
-    async fn running_bids_of(&self, user: UserId, now: Timestamp, limit: u32) -> Result<Vec<OwnBid>, StoreError> {
-        self.inner.running_bids_of(user, now, limit).await
+    async fn running_bids_of(&self, user: UserId, limit: u32) -> Result<Vec<OwnBid>, StoreError> {
+        self.inner.running_bids_of(user, limit).await
     }
     async fn ties(&self, user: UserId, auction: AuctionId) -> Result<Ties, StoreError> {
         self.inner.ties(user, auction).await

@@ -149,7 +149,8 @@ async fn lists_follow_the_closing_instant_and_the_state() {
     assert_eq!(numbers(list(StateFilter::All, 0, second).await), [c, a]);
     assert_eq!(numbers(list(StateFilter::Scheduled, 15, None).await), [c, a]);
     assert_eq!(numbers(list(StateFilter::Open, 20, None).await), [b, d, c]);
-    assert_eq!(numbers(list(StateFilter::Closed, 120, None).await), [b, d, c]);
+    assert_eq!(numbers(list(StateFilter::Open, 120, None).await), [b, d, c, a], "over, but not closed");
+    assert!(list(StateFilter::Closed, 120, None).await.is_empty());
     let deadlines = store.open_deadlines(None, 3).await.unwrap();
     assert_eq!(deadlines.iter().map(|(_, id)| id.0).collect::<Vec<_>>(), [b, d, c]);
     assert_eq!(store.open_deadlines(deadlines.last().copied(), 3).await.unwrap().len(), 1);

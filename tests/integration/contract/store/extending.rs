@@ -63,7 +63,7 @@ pub(crate) async fn an_extension_is_read_back_in_its_place(backend: &impl Backen
 pub(crate) async fn an_extension_moves_the_auction_in_every_order(backend: &impl Backend) {
     let store = backend.open().await;
     let mut moved = Driver::open(&store).await;
-    let other = Driver::with(&store, moved.epoch, |terms| terms.ends_at = later(20)).await;
+    let mut other = Driver::with(&store, moved.epoch, |terms| terms.ends_at = later(20)).await;
     let open = async |now| {
         let query = ListQuery { state: StateFilter::Open, now, after: None, limit: 10 };
         store.list_auctions(query).await.unwrap().iter().map(|auction| auction.id).collect::<Vec<_>>()
@@ -72,9 +72,13 @@ pub(crate) async fn an_extension_moves_the_auction_in_every_order(backend: &impl
     moved.extend(later(50), at(2));
     moved.commit().await;
     assert_eq!(open(at(1)).await, [other.id, moved.id]);
-    assert_eq!(open(later(20)).await, [moved.id], "past its first closing instant it is open");
+    assert_eq!(open(later(60)).await, [other.id, moved.id], "until it is closed it is open");
     let deadlines = store.open_deadlines(None, 10).await.unwrap();
     assert_eq!(deadlines, [(later(20), other.id), (later(50), moved.id)]);
+    for (auction, ends) in [(&mut other, later(20)), (&mut moved, later(50))] {
+        auction.close(ends);
+        auction.commit().await;
+    }
     let ended = store.just_ended(later(50), 10).await.unwrap();
     assert_eq!(ended.iter().map(|auction| auction.id).collect::<Vec<_>>(), [moved.id, other.id]);
 }
