@@ -7,6 +7,8 @@ use crate::error::Fault;
 const SIZE: (u32, u32) = (860, 280);
 const COLOURS: [RGBColor; 4] =
     [RGBColor(31, 119, 180), RGBColor(214, 39, 40), RGBColor(44, 160, 44), RGBColor(255, 127, 14)];
+/// Names on the y axis, about.
+const LABELS: usize = 6;
 /// Beside the outermost points, as a factor.
 const MARGIN: f64 = 1.3;
 /// Room above the highest value, for the names of the lines: this part of the whole height.
@@ -64,6 +66,7 @@ impl Plot<'_> {
             .configure_mesh()
             .light_line_style(WHITE)
             .bold_line_style(RGBColor(225, 225, 225))
+            .y_labels(LABELS)
             .x_desc(self.x)
             .y_desc(self.y)
             .x_label_formatter(&|value| short(*value))
