@@ -38,7 +38,7 @@ impl Window {
     fn grant(&self, count: u64) -> u64 {
         let before =
             self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| Some(left.saturating_sub(count)));
-        before.map_or_else(|left| left, |left| left).min(count)
+        before.unwrap_or_else(|left| left).min(count)
     }
 }
 

@@ -36,6 +36,7 @@ enum Command {
     /// Bring the configured store to the newest schema
     Migrate(ConfigArgs),
     /// Audit the configured store: replay every auction and check every invariant
+    #[command(after_help = crate::store::audit::CODES)]
     Verify(ConfigArgs),
     /// Check the settings and print all faults at once
     CheckConfig(ConfigArgs),

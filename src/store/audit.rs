@@ -3,7 +3,7 @@
 //! It reads page by page through the port, so it needs no more memory for a large store than for a small one, and it may
 //! run beside a server: what is added behind its back is not a fault. It never writes and never repairs.
 //!
-//! Each fault starts with the invariant of the design that is broken (`I1` … `I10`).
+//! Each fault starts with the invariant that is broken (`I1` … `I10`); ARCHITECTURE and [`CODES`] say what each is.
 
 mod rejections;
 mod replay;
@@ -11,6 +11,16 @@ mod replay;
 use super::{Incomplete, Store, StoreError, StoredAuction, StoredEvent};
 use crate::domain::{AuctionId, Seq};
 use crate::limits;
+
+/// What the codes of faults mean, for people.
+pub const CODES: &str = "\
+Each fault begins with what is broken:
+  I1   the events of an auction are numbered from 1 without gaps
+  I2   the epoch, the number of an ownership, never falls along the numbers
+  I3   stamps rise strictly along the numbers
+  I5   an auction is stored whole: its events, replayed, give its head, answers and winner
+  I7   one answer a bid_id
+  I10  no accepted bid is stamped at or after the closing instant";
 
 /// What an audit found.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -30,6 +30,10 @@ async fn help_is_there_on_every_level() {
     }
     let serve = said(&run(&["serve", "--help"], &[], &home).await);
     assert!(serve.contains("--demo") && serve.contains("--listen"), "{serve}");
+    let verify = said(&run(&["verify", "--help"], &[], &home).await);
+    for code in ["I1", "I2", "I3", "I5", "I7", "I10"] {
+        assert!(verify.contains(&format!("  {code} ")), "{code}: {verify}");
+    }
     assert_eq!(run(&["--version"], &[], &home).await.status.code(), Some(0));
 }
 

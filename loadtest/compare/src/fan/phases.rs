@@ -29,7 +29,7 @@ const GROWS: f64 = 1.05;
 /// Steps in a row that may do neither before the sweep ends.
 const STUCK_MAX: u32 = 2;
 /// How long all may take to connect, and the last deliveries to arrive.
-const CONNECTED_WITHIN: Duration = Duration::from_mins(1);
+const CONNECTED_WITHIN: Duration = Duration::from_mins(2);
 const DRAINED_WITHIN: Duration = Duration::from_secs(6);
 /// Nothing arrived for this long: nothing more will.
 const QUIET: Duration = Duration::from_millis(1_500);

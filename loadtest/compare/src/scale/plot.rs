@@ -7,6 +7,8 @@ use crate::error::Fault;
 const SIZE: (u32, u32) = (860, 280);
 const COLOURS: [RGBColor; 4] =
     [RGBColor(31, 119, 180), RGBColor(214, 39, 40), RGBColor(44, 160, 44), RGBColor(255, 127, 14)];
+/// Names on the y axis, about.
+const LABELS: usize = 6;
 /// Beside the outermost points, as a factor.
 const MARGIN: f64 = 1.3;
 /// Room above the highest value, for the names of the lines: this part of the whole height.
@@ -39,7 +41,7 @@ impl Plot<'_> {
         let (Some(x), Some(y)) = (span(points().map(|(x, _)| x)), span(points().map(|(_, y)| y))) else {
             return Ok(None);
         };
-        let y = (y.0, y.1 * (y.1 / y.0).powf(HEADROOM / (1.0 - HEADROOM)));
+        let y = decades(y);
         let mut svg = String::new();
         {
             let root = SVGBackend::with_string(&mut svg, SIZE).into_drawing_area();
@@ -64,6 +66,7 @@ impl Plot<'_> {
             .configure_mesh()
             .light_line_style(WHITE)
             .bold_line_style(RGBColor(225, 225, 225))
+            .y_labels(LABELS)
             .x_desc(self.x)
             .y_desc(self.y)
             .x_label_formatter(&|value| short(*value))
@@ -94,6 +97,15 @@ fn span(values: impl Iterator<Item = f64>) -> Option<(f64, f64)> {
         Some(both.map_or((value, value), |(low, high)| (low.min(value), high.max(value))))
     });
     both.map(|(low, high)| (low / MARGIN, high * MARGIN))
+}
+
+/// Whole decades around `low` and `high`, so that some have a name, with [`HEADROOM`] above.
+fn decades((low, high): (f64, f64)) -> (f64, f64) {
+    let (bottom, mut top) = (low.log10().floor(), high.log10().ceil());
+    if high.log10() > top - HEADROOM * (top - bottom) {
+        top += 1.0;
+    }
+    (10_f64.powf(bottom), 10_f64.powf(top))
 }
 
 /// Values as people write them: 0.02, 1.2k, 3.4M.
@@ -129,6 +141,16 @@ mod tests {
     fn what_has_no_place_on_the_axes_is_left_out() {
         assert_eq!(plot(vec![(0.0, 1.0), (1.0, 0.0), (1.0, -3.0)]), None);
         assert!(plot(vec![(1.0, 1.0)]).is_some(), "one point is enough");
+    }
+
+    #[test]
+    fn the_axis_has_whole_decades_and_room_for_the_names() {
+        let shown = |low: f64, high: f64| {
+            let (bottom, top) = decades((low, high));
+            (short(bottom), short(top))
+        };
+        assert_eq!(shown(37.0, 41.0), ("10".to_owned(), "100".to_owned()));
+        assert_eq!(shown(0.2, 90.0), ("0.1".to_owned(), "1000".to_owned()));
     }
 
     #[test]
