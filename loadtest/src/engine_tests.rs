@@ -194,7 +194,7 @@ fn a_watcher_that_is_not_told_of_the_close_is_noticed() {
 
 #[test]
 fn a_soak_mixes_everything() {
-    let line = "soak --auctions 3 --watchers 6 --connections 4 --rate 600 --duration 1s";
+    let line = "soak --auctions 3 --watchers 6 --connections 4 --rate 900 --duration 2s";
     let report = run(Fault::None, line);
     assert!(report.passed, "{:?}", report.problems);
     assert!(report.totals.rejected_by_code["too_low"] > 20);
