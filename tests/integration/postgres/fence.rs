@@ -64,6 +64,8 @@ impl Scene {
         let sql = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() \
                    AND application_name LIKE 'gavel/a/%/commit' AND state || coalesce(wait_event, '') LIKE $1";
         crate::harness::eventually(&format!("the committing connection to be {state}"), || async {
+            // Within a transaction Postgres goes on showing what it showed first.
+            self.admin.batch_execute("SELECT pg_stat_clear_snapshot()").await.unwrap();
             let found: i64 = self.admin.query_one(sql, &[&state]).await.unwrap().get(0);
             (found > 0).then_some(())
         })
