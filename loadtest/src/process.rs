@@ -43,12 +43,15 @@ pub(crate) fn open_files_max() -> Option<usize> {
     line.split_whitespace().next()?.parse().ok()
 }
 
-struct Process {
-    parent: u32,
-    cpu_s: f64,
+/// One process.
+pub(crate) struct Process {
+    pub(crate) parent: u32,
+    /// As [`Usage::cpu_s`], its own.
+    pub(crate) cpu_s: f64,
 }
 
-fn all() -> BTreeMap<u32, Process> {
+/// Every process, by its id.
+pub(crate) fn all() -> BTreeMap<u32, Process> {
     let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
     let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
     pids.filter_map(|pid| Some((pid, read_stat(pid)?))).collect()

@@ -21,10 +21,7 @@ pub(crate) async fn story(server: &Server, auction: &str) -> Vec<Value> {
 }
 
 async fn follow_to_the_end(server: &Server, auction: &str) -> (Vec<Value>, Sse) {
-    let path = format!("/api/v1/auctions/{auction}/events?after_seq=0");
-    let mut stream = Sse::open(&server.anonymous(), &path).await;
-    let hello = stream.next().await.json();
-    assert_eq!(hello["recovered"], true, "{hello}");
+    let mut stream = Sse::whole(&server.anonymous(), auction).await;
     let mut events = Vec::new();
     loop {
         let event = stream.next_event().await;

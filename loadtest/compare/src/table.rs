@@ -143,7 +143,8 @@ pub(crate) fn short(figures: &Figures) -> String {
     shown.map(|(name, value)| format!("{name} {}", cell(Some(*value), Unit::Fine))).collect::<Vec<_>>().join(", ")
 }
 
-fn add(text: &mut String, more: std::fmt::Arguments<'_>) {
+/// Adds to the text of a table.
+pub(crate) fn add(text: &mut String, more: std::fmt::Arguments<'_>) {
     // Writing to a String cannot fail.
     let _written = text.write_fmt(more);
 }

@@ -1,5 +1,6 @@
 //! The run as a document: `report.json`, and `report.html` for people.
 
+mod chart;
 mod html;
 mod plot;
 

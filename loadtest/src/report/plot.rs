@@ -1,20 +1,12 @@
-//! Lines over an axis, as SVG text that needs nothing else to be shown.
+//! Lines over an axis that begins at 0.
 
-use plotters::prelude::*;
-
+use super::chart::{self, Chart};
 use crate::error::LoadError;
 
-const SIZE: (u32, u32) = (860, 280);
 /// Room above the highest value, for the names of the lines.
 const HEADROOM: f64 = 1.35;
-const COLOURS: [RGBColor; 6] = [
-    RGBColor(31, 119, 180),
-    RGBColor(214, 39, 40),
-    RGBColor(44, 160, 44),
-    RGBColor(255, 127, 14),
-    RGBColor(148, 103, 189),
-    RGBColor(127, 127, 127),
-];
+/// Digits behind the point on the axes.
+const DIGITS: usize = 2;
 
 /// One line.
 pub(super) struct Line {
@@ -34,8 +26,7 @@ pub(super) struct Plot<'a> {
 
 /// `12.5`, without a tail of zeros.
 pub(super) fn plain(value: f64) -> String {
-    let text = format!("{value:.2}");
-    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+    chart::trimmed(value, DIGITS)
 }
 
 /// Nines of a quantile: 0 is the smallest, 1 is p90, 2 is p99. Only whole ones have a name.
@@ -43,18 +34,12 @@ pub(super) fn nines(value: f64) -> String {
     if (value - value.round()).abs() > 1e-6 {
         return String::new();
     }
-    let percent = 100.0 * (1.0 - 10_f64.powf(-value));
-    let text = format!("{percent:.4}");
-    format!("p{}", text.trim_end_matches('0').trim_end_matches('.'))
+    format!("p{}", chart::trimmed(100.0 * (1.0 - 10_f64.powf(-value)), 4))
 }
 
 /// Values as people write them: 1.2k, 3.4M.
 fn short(value: f64) -> String {
-    match value.abs() {
-        size if size >= 1e6 => format!("{}M", plain(value / 1e6)),
-        size if size >= 1e4 => format!("{}k", plain(value / 1e3)),
-        _ => plain(value),
-    }
+    chart::short(value, DIGITS)
 }
 
 impl Plot<'_> {
@@ -66,50 +51,17 @@ impl Plot<'_> {
         }
         let x_max = points().map(|(x, _)| *x).fold(0.0, f64::max).max(f64::EPSILON);
         let y_max = points().map(|(_, y)| *y).fold(0.0, f64::max).max(1e-9) * HEADROOM;
-        let mut svg = String::new();
-        {
-            let root = SVGBackend::with_string(&mut svg, SIZE).into_drawing_area();
-            self.draw(&root, x_max, y_max).map_err(LoadError::doing("drawing a plot"))?;
-        }
-        Ok(Some(svg))
-    }
-
-    fn draw(
-        &self,
-        root: &DrawingArea<SVGBackend<'_>, plotters::coord::Shift>,
-        x_max: f64,
-        y_max: f64,
-    ) -> Result<(), Box<dyn std::error::Error>> {
-        let mut chart = ChartBuilder::on(root)
-            .caption(self.title, ("sans-serif", 16))
-            .margin(8)
-            .x_label_area_size(36)
-            .y_label_area_size(64)
-            .build_cartesian_2d(0.0..x_max, 0.0..y_max)?;
-        chart
-            .configure_mesh()
-            .light_line_style(WHITE)
-            .bold_line_style(RGBColor(225, 225, 225))
-            .x_desc(self.x)
-            .y_desc(self.y)
-            .x_label_formatter(&|value| (self.x_label)(*value))
-            .y_label_formatter(&|value| short(*value))
-            .draw()?;
-        for (index, line) in self.lines.iter().enumerate() {
-            let colour = COLOURS[index % COLOURS.len()];
-            chart
-                .draw_series(LineSeries::new(line.points.iter().copied(), colour.stroke_width(2)))?
-                .label(line.name.as_str())
-                .legend(move |(x, y)| PathElement::new([(x, y), (x + 16, y)], colour.stroke_width(2)));
-        }
-        chart
-            .configure_series_labels()
-            .position(SeriesLabelPosition::UpperLeft)
-            .background_style(WHITE.mix(0.8))
-            .border_style(RGBColor(200, 200, 200))
-            .draw()?;
-        root.present()?;
-        Ok(())
+        let chart = Chart {
+            title: self.title,
+            x: self.x,
+            y: self.y,
+            lines: self.lines.iter().map(|line| (line.name.as_str(), line.points.clone())).collect(),
+            x_label: self.x_label,
+            y_label: short,
+            y_labels: None,
+            marks: false,
+        };
+        chart.svg(0.0..x_max, 0.0..y_max).map(Some).map_err(LoadError::doing("drawing a plot"))
     }
 }
 

@@ -138,14 +138,13 @@ async fn when_wall_clocks_jump_by_an_hour_no_bid_fails_no_stamp_is_wrong_and_auc
 
 /// Waits until every node that runs says in Postgres that it is well, or that its clock is off.
 async fn all_say(house: &House, state: &'static str) {
-    let running = house.nodes.iter().filter(|node| node.pid().is_some()).count();
-    let names: Vec<String> =
-        house.nodes.iter().filter(|node| node.pid().is_some()).map(|node| node.name().to_owned()).collect();
+    let running = house.nodes.iter().filter(|node| node.pid().is_some());
+    let names: Vec<String> = running.map(|node| node.name().to_owned()).collect();
     eventually("every node to notice", || async {
-        let names = names.clone();
+        let asked = names.clone();
         let sql = "SELECT count(*) FROM nodes WHERE state = $1 AND id = ANY ($2)";
-        let noticed: i64 = house.ask(move |client| client.query_one(sql, &[&state, &names])).unwrap().get(0);
-        (usize::try_from(noticed).unwrap() == running).then_some(())
+        let noticed: i64 = house.ask(move |client| client.query_one(sql, &[&state, &asked])).unwrap().get(0);
+        (usize::try_from(noticed).unwrap() == names.len()).then_some(())
     })
     .await;
 }

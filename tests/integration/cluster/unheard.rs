@@ -52,10 +52,7 @@ async fn a_close_whose_commit_is_confirmed_by_nobody_reaches_every_viewer() {
 async fn follow(house: &House, auction: &str) -> Vec<Sse> {
     let mut streams = Vec::new();
     for node in 0..NODES {
-        let path = format!("/api/v1/auctions/{auction}/events?after_seq=0");
-        let mut stream = Sse::open(&house.anyone(node), &path).await;
-        assert_eq!(stream.next_event().await.json()["recovered"], true);
-        streams.push(stream);
+        streams.push(Sse::whole(&house.anyone(node), auction).await);
     }
     streams
 }

@@ -38,6 +38,14 @@ impl Sse {
         Self::from_request(client.request(Method::GET, path)).await
     }
 
+    /// Opens a stream of an auction from its beginning, of which nothing is left out.
+    pub(crate) async fn whole(client: &Client, auction: &str) -> Self {
+        let mut stream = Self::open(client, &format!("/api/v1/auctions/{auction}/events?after_seq=0")).await;
+        let hello = stream.next().await.json();
+        assert_eq!(hello["recovered"], true, "{hello}");
+        stream
+    }
+
     /// Opens a stream that takes up after this event.
     pub(crate) async fn resume(client: &Client, path: &str, last_event_id: &str) -> Self {
         Self::from_request(client.request(Method::GET, path).header("last-event-id", last_event_id)).await

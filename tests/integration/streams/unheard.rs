@@ -26,9 +26,7 @@ async fn a_bid_that_was_committed_and_told_to_nobody_reaches_the_viewers_of_a_si
     let server = Server::start().await;
     let (seller, ann, bob) = (server.user("Seller").await, server.user("Ann").await, server.user("Bob").await);
     let auction = seller.sell(3_600).await;
-    let path = format!("/api/v1/auctions/{auction}/events?after_seq=0");
-    let mut stream = Sse::open(&server.anonymous(), &path).await;
-    assert_eq!(stream.next_event().await.json()["recovered"], true);
+    let mut stream = Sse::whole(&server.anonymous(), &auction).await;
     commit_unheard(&server, &auction, &ann, 2_000);
     let told = tokio::time::timeout(Duration::from_secs(3), stream.next_event()).await.expect("within 3 s");
     assert_eq!((told.event.as_str(), &told.json()["seq"]), ("bid", &1.into()), "{told:?}");

@@ -3,16 +3,12 @@
 use super::door::{Door, metric};
 use super::gavel::Server;
 use super::house::{House, Lot, lines};
-use super::{MIB, note};
+use super::{BIDDERS, CONNECTIONS, MIB, note, note_pace};
 use crate::error::Fault;
 use crate::figures::{Figures, float};
 use crate::generator::{self, number};
 use crate::server::Stage;
 
-/// Connections that bid.
-const CONNECTIONS: &str = "64";
-/// Signing up takes the server tens of milliseconds each.
-const BIDDERS: &str = "4";
 /// How long waking all may take, seconds: less than the time after which the first go to sleep again.
 const WOKEN_WITHIN_S: f64 = 50.0;
 /// Below so many first bids their rate says nothing, and below so many their CPU time, which comes in ticks of 10 ms.
@@ -38,10 +34,7 @@ pub(super) fn measure(stage: &Stage, count: u64, seconds: f64, figures: &mut Fig
         note(figures, "waking_us", number(&woken, "/cost/server_us_per_answer")?);
     }
     let report = bid(stage, &server, (&lots, 1), &["--duration", &seconds.to_string()])?;
-    note(figures, "answered_per_s", number(&report, "/per_second/answered")?);
-    note(figures, "accepted_per_s", number(&report, "/per_second/accepted")?);
-    note(figures, "p50_ms", number(&report, "/latency_us/accepted/p50")? / 1e3);
-    note(figures, "p99_ms", number(&report, "/latency_us/accepted/p99")? / 1e3);
+    note_pace(figures, &report)?;
     note(figures, "server_us", number(&report, "/cost/server_us_per_answer")?);
     let awake = metric(&Door::open(server.at)?.get("/metrics")?, "gavel_auctions_awake");
     let awake = awake.ok_or_else(|| Fault("the server does not say how many auctions are awake".to_owned()))?;

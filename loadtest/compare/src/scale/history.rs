@@ -34,14 +34,13 @@ pub(super) fn measure(stage: &Stage, count: u64, figures: &mut Figures) -> Resul
     let mut server = Server::start(stage, None)?;
     let house = House::new(server.at)?;
     let empty = server.store_bytes()?;
-    let (lots, _) = house.open(1, true)?;
-    let lot = lots.first().ok_or_else(|| Fault("no auction was created".to_owned()))?;
+    let lot = house.open_one()?;
     let path = format!("/api/v1/auctions/{}", lot.id);
 
     let mut door = Door::open(server.at)?;
     // Bids that find the auction asleep may overtake each other.
     bid(&mut door, &path, &house, lot.min_next)?;
-    let made_per_s = if count > 1 { fill(stage, &server, &lots, count - 1)? } else { 0.0 };
+    let made_per_s = if count > 1 { fill(stage, &server, &lot, count - 1)? } else { 0.0 };
     let head = door.get_json(&path)?;
     let seq = head["seq"].as_i64().ok_or_else(|| Fault(format!("an auction without seq: {head}")))?;
     let store = server.store_bytes()?;
@@ -74,8 +73,8 @@ pub(super) fn measure(stage: &Stage, count: u64, figures: &mut Figures) -> Resul
 }
 
 /// `count` more bids on an auction that has one; how many a second were accepted.
-fn fill(stage: &Stage, server: &Server<'_>, lots: &[Lot], count: u64) -> Result<f64, Fault> {
-    let file = server.put("auctions.jsonl", &lines(lots, 1))?.display().to_string();
+fn fill(stage: &Stage, server: &Server<'_>, lot: &Lot, count: u64) -> Result<f64, Fault> {
+    let file = server.put("auctions.jsonl", &lines(std::slice::from_ref(lot), 1))?.display().to_string();
     let (url, bids) = (format!("http://{}", server.at), count.to_string());
     let words = ["hot", "--url", &url, "--given", &file, "--no-check", "--bids", &bids, "--duration", MADE_WITHIN];
     let over = ["--transport", "ws", "--connections", "1", "--in-flight", IN_FLIGHT];

@@ -47,6 +47,11 @@ impl House {
         Ok(Self { at, seller: sign_in(&mut door)?, bidder: sign_in(&mut door)? })
     }
 
+    /// Creates one, whose leader may raise.
+    pub(super) fn open_one(&self) -> Result<Lot, Fault> {
+        self.open(1, true)?.0.pop().ok_or_else(|| Fault("no auction was created".to_owned()))
+    }
+
     /// Creates `count` auctions; also how many a second.
     pub(super) fn open(&self, count: usize, leader_may_raise: bool) -> Result<(Vec<Lot>, f64), Fault> {
         let start = clock::now();

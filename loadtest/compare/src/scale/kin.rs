@@ -1,41 +1,27 @@
-//! Processes by name among those that another one started, read from `/proc`.
+//! Processes by name among those that another one started.
 
-use std::collections::HashMap;
-use std::fs;
+use std::collections::BTreeMap;
 
-/// One process.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Process {
-    name: String,
-    parent: u32,
-}
+use crate::process::{self, Process};
 
 /// The nearest descendant of `root` whose program is `name`.
 pub(super) fn named(root: u32, name: &str) -> Option<u32> {
-    let entries = fs::read_dir("/proc").ok()?.flatten();
-    let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
-    let read = |pid: u32| parse(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?);
-    nearest(&pids.filter_map(|pid| Some((pid, read(pid)?))).collect(), root, name)
+    nearest(&process::all(), root, |pid| {
+        std::fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|program| program.trim_end() == name)
+    })
 }
 
-fn nearest(all: &HashMap<u32, Process>, root: u32, name: &str) -> Option<u32> {
+fn nearest(all: &BTreeMap<u32, Process>, root: u32, is_it: impl Fn(u32) -> bool) -> Option<u32> {
     let mut generation = vec![root];
     while !generation.is_empty() {
         let children = all.iter().filter(|(_, process)| generation.contains(&process.parent));
-        let children: Vec<(u32, &Process)> = children.map(|(pid, process)| (*pid, process)).collect();
-        if let Some((pid, _)) = children.iter().find(|(_, process)| process.name == name) {
+        let children: Vec<u32> = children.map(|(pid, _)| *pid).collect();
+        if let Some(pid) = children.iter().find(|pid| is_it(**pid)) {
             return Some(*pid);
         }
-        generation = children.into_iter().map(|(pid, _)| pid).collect();
+        generation = children;
     }
     None
-}
-
-/// Reads `/proc/PID/stat`: the name in parentheses may hold spaces and parentheses itself.
-fn parse(stat: &str) -> Option<Process> {
-    let (before, after) = stat.rsplit_once(')')?;
-    let (_, name) = before.split_once('(')?;
-    Some(Process { name: name.to_owned(), parent: after.split_whitespace().nth(1)?.parse().ok()? })
 }
 
 #[cfg(test)]
@@ -44,22 +30,19 @@ mod tests {
 
     #[test]
     fn the_nearest_of_a_name_is_found_below_others() {
-        let process = |name: &str, parent| Process { name: name.to_owned(), parent };
-        let all = HashMap::from([
-            (1, process("root", 0)),
-            (2, process("sh", 1)),
-            (3, process("postgres", 2)),
-            (4, process("postgres", 3)),
-            (5, process("redis-server", 9)),
-        ]);
-        assert_eq!(nearest(&all, 1, "postgres"), Some(3));
-        assert_eq!(nearest(&all, 1, "redis-server"), None, "somebody else's");
+        let process = |parent| Process { parent, cpu_s: 0.0 };
+        let all = BTreeMap::from([(1, process(0)), (2, process(1)), (3, process(2)), (4, process(3)), (5, process(9))]);
+        assert_eq!(nearest(&all, 1, |pid| [3, 4].contains(&pid)), Some(3));
+        assert_eq!(nearest(&all, 1, |pid| pid == 5), None, "somebody else's");
     }
 
     #[test]
-    fn a_name_may_hold_anything() {
-        let stat = "7 (a) b (c)) S 3 7 7 0 -1";
-        assert_eq!(parse(stat), Some(Process { name: "a) b (c)".to_owned(), parent: 3 }));
-        assert_eq!(parse("no process"), None);
+    fn a_child_is_found_by_its_program() {
+        let mut child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
+        let found = named(std::process::id(), "sleep");
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert_eq!(found, Some(child.id()));
+        assert_eq!(named(std::process::id(), "no such program"), None);
     }
 }

@@ -21,11 +21,13 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use clap::Args;
+use serde_json::Value;
 
 use self::columns::Part;
 use self::sheet::{Findings, Sheet};
 use crate::error::Fault;
 use crate::figures::Figures;
+use crate::generator::number;
 use crate::results::Conditions;
 use crate::server::{self, Stage};
 use crate::{clock, say, table};
@@ -33,6 +35,10 @@ use crate::{clock, say, table};
 /// How long bids are made at one step.
 const LOAD_S: f64 = 8.0;
 const LOAD_QUICK_S: f64 = 1.5;
+/// Connections that bid.
+const CONNECTIONS: &str = "64";
+/// Signing up takes a server tens of milliseconds each.
+const BIDDERS: &str = "4";
 /// Bytes.
 const MIB: f64 = 1_048_576.0;
 
@@ -112,4 +118,13 @@ fn write(findings: &Findings, stage: &Stage) -> Result<(), Fault> {
 /// Notes a figure.
 fn note(figures: &mut Figures, name: &str, value: f64) {
     figures.insert(name.to_owned(), value);
+}
+
+/// Notes how many bids a second a report tells of, and how long the accepted ones took.
+fn note_pace(figures: &mut Figures, report: &Value) -> Result<(), Fault> {
+    note(figures, "answered_per_s", number(report, "/per_second/answered")?);
+    note(figures, "accepted_per_s", number(report, "/per_second/accepted")?);
+    note(figures, "p50_ms", number(report, "/latency_us/accepted/p50")? / 1e3);
+    note(figures, "p99_ms", number(report, "/latency_us/accepted/p99")? / 1e3);
+    Ok(())
 }

@@ -4,7 +4,7 @@
 use serde_json::Value;
 
 use super::cluster::Cluster;
-use super::{MIB, note};
+use super::{BIDDERS, CONNECTIONS, MIB, note, note_pace};
 use crate::error::Fault;
 use crate::figures::{Figures, float};
 use crate::generator::{self, broken, number};
@@ -12,9 +12,6 @@ use crate::server::Stage;
 
 /// Enough that each node owns many.
 const AUCTIONS: &str = "300";
-const CONNECTIONS: &str = "64";
-/// Signing up takes a node tens of milliseconds each.
-const BIDDERS: &str = "4";
 
 /// Starts `count` nodes and bids at all of them for `seconds`.
 pub(super) fn measure(stage: &Stage, count: u64, seconds: f64, figures: &mut Figures) -> Result<(), Fault> {
@@ -27,10 +24,7 @@ pub(super) fn measure(stage: &Stage, count: u64, seconds: f64, figures: &mut Fig
     let words = words.chain(urls).map(str::to_owned);
     let pids = cluster.nodes.iter().map(|node| node.pid).chain(stores);
     let report = generator::run(stage, &words.chain(generator::pids(pids)).collect::<Vec<_>>())?;
-    note(figures, "answered_per_s", number(&report, "/per_second/answered")?);
-    note(figures, "accepted_per_s", number(&report, "/per_second/accepted")?);
-    note(figures, "p50_ms", number(&report, "/latency_us/accepted/p50")? / 1e3);
-    note(figures, "p99_ms", number(&report, "/latency_us/accepted/p99")? / 1e3);
+    note_pace(figures, &report)?;
     note(figures, "broken", broken(&report)?);
     costs(&report, cluster.nodes.len(), figures)
 }

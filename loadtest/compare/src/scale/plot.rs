@@ -1,14 +1,14 @@
-//! Lines over two logarithmic axes, as SVG text that needs nothing else to be shown.
+//! Lines over two logarithmic axes.
 
-use plotters::prelude::*;
+use plotters::prelude::IntoLogRange;
 
+use crate::chart::{self, Chart};
 use crate::error::Fault;
 
-const SIZE: (u32, u32) = (860, 280);
-const COLOURS: [RGBColor; 4] =
-    [RGBColor(31, 119, 180), RGBColor(214, 39, 40), RGBColor(44, 160, 44), RGBColor(255, 127, 14)];
 /// Names on the y axis, about.
 const LABELS: usize = 6;
+/// Digits behind the point on the axes.
+const DIGITS: usize = 4;
 /// Beside the outermost points, as a factor.
 const MARGIN: f64 = 1.3;
 /// Room above the highest value, for the names of the lines: this part of the whole height.
@@ -42,52 +42,18 @@ impl Plot<'_> {
             return Ok(None);
         };
         let y = decades(y);
-        let mut svg = String::new();
-        {
-            let root = SVGBackend::with_string(&mut svg, SIZE).into_drawing_area();
-            self.draw(&root, x, y).map_err(Fault::doing("drawing a plot"))?;
-        }
-        Ok(Some(svg))
-    }
-
-    fn draw(
-        &self,
-        root: &DrawingArea<SVGBackend<'_>, plotters::coord::Shift>,
-        x: (f64, f64),
-        y: (f64, f64),
-    ) -> Result<(), Box<dyn std::error::Error>> {
-        let mut chart = ChartBuilder::on(root)
-            .caption(self.title, ("sans-serif", 16))
-            .margin(8)
-            .x_label_area_size(36)
-            .y_label_area_size(64)
-            .build_cartesian_2d((x.0..x.1).log_scale(), (y.0..y.1).log_scale())?;
-        chart
-            .configure_mesh()
-            .light_line_style(WHITE)
-            .bold_line_style(RGBColor(225, 225, 225))
-            .y_labels(LABELS)
-            .x_desc(self.x)
-            .y_desc(self.y)
-            .x_label_formatter(&|value| short(*value))
-            .y_label_formatter(&|value| short(*value))
-            .draw()?;
-        for (line, colour) in self.lines.iter().zip(COLOURS.iter().cycle()) {
-            let style = colour.stroke_width(2);
-            chart
-                .draw_series(LineSeries::new(line.shown(), style))?
-                .label(line.name)
-                .legend(move |(x, y)| PathElement::new([(x, y), (x + 16, y)], style));
-            chart.draw_series(line.shown().map(|point| Circle::new(point, 3, colour.filled())))?;
-        }
-        chart
-            .configure_series_labels()
-            .position(SeriesLabelPosition::UpperLeft)
-            .background_style(WHITE.mix(0.8))
-            .border_style(RGBColor(200, 200, 200))
-            .draw()?;
-        root.present()?;
-        Ok(())
+        let chart = Chart {
+            title: self.title,
+            x: self.x,
+            y: self.y,
+            lines: self.lines.iter().map(|line| (line.name, line.shown().collect())).collect(),
+            x_label: short,
+            y_label: short,
+            y_labels: Some(LABELS),
+            marks: true,
+        };
+        let drawn = chart.svg((x.0..x.1).log_scale(), (y.0..y.1).log_scale());
+        drawn.map(Some).map_err(Fault::doing("drawing a plot"))
     }
 }
 
@@ -110,13 +76,7 @@ fn decades((low, high): (f64, f64)) -> (f64, f64) {
 
 /// Values as people write them: 0.02, 1.2k, 3.4M.
 fn short(value: f64) -> String {
-    let (value, suffix) = match value.abs() {
-        size if size >= 1e6 => (value / 1e6, "M"),
-        size if size >= 1e4 => (value / 1e3, "k"),
-        _ => (value, ""),
-    };
-    let text = format!("{value:.4}");
-    format!("{}{suffix}", text.trim_end_matches('0').trim_end_matches('.'))
+    chart::short(value, DIGITS)
 }
 
 #[cfg(test)]

@@ -3,14 +3,12 @@
 //! Pure. A figure that was not measured, or that would say nothing, is a dash; a step that failed says why, below what
 //! it came to before.
 
-use std::fmt::Write;
-
 use super::MIB;
 use super::columns::Part;
 use crate::error::Fault;
 use crate::figures::{Figures, float};
 use crate::results::Conditions;
-use crate::table::{Unit, cell, one_line};
+use crate::table::{Unit, add, cell, one_line};
 
 /// One step.
 pub(super) struct Row {
@@ -105,11 +103,6 @@ impl Findings {
         }
         text
     }
-}
-
-fn add(text: &mut String, more: std::fmt::Arguments<'_>) {
-    // Writing to a String cannot fail.
-    let _written = text.write_fmt(more);
 }
 
 #[cfg(test)]

@@ -22,8 +22,7 @@ pub(super) fn measure(stage: &Stage, count: u64, seconds: f64, figures: &mut Fig
     }
     let mut server = Server::start(stage, tell::apart().core)?;
     let house = House::new(server.at)?;
-    let (lots, _) = house.open(1, true)?;
-    let lot = lots.first().ok_or_else(|| Fault("no auction was created".to_owned()))?;
+    let lot = house.open_one()?;
     server.crash()?;
     let (count, seconds) = (count.to_string(), seconds.to_string());
     let words = ["--dialect", "gavel", "--watchers", &count, "--calm", EVENTS_PER_S, "--phase-s", &seconds];
