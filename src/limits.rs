@@ -18,6 +18,8 @@ pub const BIDS_IN_FLIGHT_PER_NODE: usize = 32_768;
 pub const OUTBOX_MAX: usize = 65_536;
 /// Rows (events and rejections) in one commit: keeps a commit within tens of milliseconds. The rest waits for the next.
 pub const COMMIT_ROWS_MAX: usize = 4_096;
+/// How long rejections that were answered wait for others when nothing else is to be committed. A crash forgets those that wait.
+pub const COMMIT_LINGER: Span = Span::from_millis(10);
 /// Rejections of one auction that were answered and wait to be remembered. Full → the next one is answered after its commit.
 pub const REJECTIONS_QUEUED_MAX: usize = 16_384;
 /// Jobs that wait for the embedded store's writer. Full → the caller waits.

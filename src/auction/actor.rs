@@ -201,7 +201,7 @@ impl AuctionActor {
         if let Some(rejection) = at_once {
             reply.send(Ok(answer(rejection.clone())));
             let told = Some(Answer { repeated: true, ..answer(rejection.clone()) });
-            self.put(place, Content::Rejection(RejectedBid { rejection, ..rejected }), at);
+            self.put(place, Content::Told(RejectedBid { rejection, ..rejected }), at);
             self.pending.push(Uncommitted { event: None, bid, answer: told, replies: Vec::new() });
         } else {
             let held = Some(answer(rejected.rejection.clone()));

@@ -13,6 +13,7 @@ use super::deadlines::Deadlines;
 use super::handle::{Entry, Gate, Handle};
 use super::mailbox::{Bid, CloseIfDue, HandOver, Retire, reply};
 use super::metrics::Metrics;
+use super::postbox::post;
 use super::tenure::{Tenure, Term};
 use super::{Answer, BidError};
 use crate::bus::Bus;
@@ -79,7 +80,9 @@ impl Engine {
         let deadlines = Arc::new(Deadlines::new(Arc::clone(&tenure), Arc::clone(&clock)));
         let awake = Awake::default();
         let arbiter = Arbiter::new().handle();
-        arbiter.spawn(committer.run());
+        if let Some(committer) = store.host(Box::pin(committer.run())) {
+            arbiter.spawn(committer);
+        }
         let shared = Shared {
             store: Arc::clone(&store),
             bus,
@@ -105,13 +108,14 @@ impl Engine {
         let watched = Arc::clone(&engine);
         let deadlines = Arc::clone(&engine.deadlines);
         arbiter.spawn_fn(move || {
+            actix::spawn(Arc::clone(&watched).watch_commits());
             actix::spawn(Arc::clone(&watched).watch_outages());
             actix::spawn(deadlines.watch(store, async move |id| watched.wake(id).await));
         });
         Ok(engine)
     }
 
-    /// Places a bid and waits for its answer.
+    /// Places a bid and waits for its answer. To be called on a thread of actix, in what its arbiter runs.
     ///
     /// # Errors
     /// [`BidError`] when there is no answer; sending the same `bid_id` again is always safe.
@@ -139,8 +143,7 @@ impl Engine {
                 Entry::Shut => forget(&self.awake, auction_id, &handle.gate),
                 Entry::In(permit) => {
                     let (reply, answer) = reply(permit, node_permit);
-                    #[allow(clippy::disallowed_methods, reason = "bounded by the permits in the reply")]
-                    handle.addr.do_send(Bid { placed: bid, read_at, reply });
+                    post(handle, Bid { placed: bid, read_at, reply });
                     return match actix::clock::timeout(limits::ANSWER_WITHIN.into(), answer).await {
                         Ok(Ok(answer)) => answer,
                         Ok(Err(_)) | Err(_) => Err(BidError::OutcomePending),
@@ -164,6 +167,14 @@ impl Engine {
         match self.find_or_start(id).await {
             Ok(_) | Err(BidError::NotFound) => true,
             Err(_) => self.stopping.load(Ordering::Acquire),
+        }
+    }
+
+    /// Notices a commit that takes long while it is under way, for ever.
+    async fn watch_commits(self: Arc<Self>) {
+        while !self.stopping.load(Ordering::Acquire) {
+            actix::clock::sleep(limits::OUTAGE_PROBE.into()).await;
+            self.shared.outages.look(self.shared.clock.now());
         }
     }
 

@@ -12,6 +12,7 @@ pub mod postgres;
 pub mod sqlite;
 pub mod write_behind;
 
+use std::pin::Pin;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -122,6 +123,9 @@ pub enum Written {
     Damaged,
 }
 
+/// Something that runs by itself until it ends.
+pub type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
+
 /// Events, answers and heads: the auctions' ledger.
 #[async_trait]
 pub trait Ledger: Send + Sync {
@@ -135,6 +139,12 @@ pub trait Ledger: Send + Sync {
     /// closing instant. Returns one [`Written`] for each batch, in order.
     /// A rejection whose `bid_id` is remembered already is skipped: the first answer stands.
     async fn commit(&self, batches: Vec<AuctionBatch>) -> Result<Vec<Written>, StoreError>;
+
+    /// Takes the committer onto the thread that commits, so that one commit follows the other without another thread being
+    /// woken in between; gives it back where there is no such thread. It ends with its outboxes, or with the store.
+    fn host(&self, committer: Task) -> Option<Task> {
+        Some(committer)
+    }
 
     /// Every `bid_id` of the auction that has an answer, in no order.
     async fn answered(&self, auction_id: AuctionId) -> Result<Vec<BidId>, StoreError>;

@@ -4,7 +4,7 @@
 //! and what an outage means for an auction is decided elsewhere.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
@@ -30,11 +30,13 @@ impl Outage {
 }
 
 /// The outages of one node's store.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Outages {
     history: Mutex<History>,
     is_open: AtomicBool,
     ended: AtomicU64,
+    /// The start of the commit under way, in microseconds since the Unix epoch; [`IDLE`] when there is none.
+    commit_began: AtomicI64,
     begun: Notify,
 }
 
@@ -43,6 +45,20 @@ struct History {
     since: Option<Timestamp>,
     /// Oldest first, at most [`limits::OUTAGES_REMEMBERED`].
     over: VecDeque<Outage>,
+}
+
+const IDLE: i64 = i64::MAX;
+
+impl Default for Outages {
+    fn default() -> Self {
+        Self {
+            history: Mutex::default(),
+            is_open: AtomicBool::new(false),
+            ended: AtomicU64::new(0),
+            commit_began: AtomicI64::new(IDLE),
+            begun: Notify::new(),
+        }
+    }
 }
 
 impl Outages {
@@ -80,6 +96,24 @@ impl Outages {
         // In this order: who sees that none is open sees also that one has ended.
         self.ended.fetch_add(1, Ordering::AcqRel);
         self.is_open.store(false, Ordering::Release);
+    }
+
+    /// A commit begins at `at`.
+    pub fn commit_begins(&self, at: Timestamp) {
+        self.commit_began.store(at.0, Ordering::Release);
+    }
+
+    /// The commit that began last has ended.
+    pub fn commit_ends(&self) {
+        self.commit_began.store(IDLE, Ordering::Release);
+    }
+
+    /// Whether the commit under way has taken too long at `now` is looked at here: from its start on there is an outage then.
+    pub fn look(&self, now: Timestamp) {
+        let began = Timestamp(self.commit_began.load(Ordering::Acquire));
+        if began.0 != IDLE && now.since(began) >= limits::OUTAGE_MIN {
+            self.begin(began);
+        }
     }
 
     /// Whether one is under way.
@@ -138,6 +172,20 @@ pub(crate) mod tests {
         outages.end(at(10));
         assert!(!outages.is_open());
         assert_eq!((outages.over(), outages.ended()), (vec![outage(2, 9)], 1));
+    }
+
+    #[test]
+    fn a_commit_that_takes_too_long_is_an_outage_from_its_start_on() {
+        let (outages, began) = (Outages::default(), at(10));
+        outages.commit_begins(began);
+        outages.look(began.plus(Span(limits::OUTAGE_MIN.0 - 1)));
+        assert!(!outages.is_open());
+        outages.look(began.plus(limits::OUTAGE_MIN));
+        outages.commit_ends();
+        outages.end(at(20));
+        assert_eq!(outages.over(), [outage(10, 20)]);
+        outages.look(at(1_000));
+        assert!(!outages.is_open(), "none is under way");
     }
 
     #[test]

@@ -1,21 +1,26 @@
 //! The committer: takes decided entries in order, commits them in batches, tells who is waiting.
 //!
 //! One batch is in flight; while it is written the next one gathers, so batches grow with the load by
-//! themselves and nothing waits for a timer. A batch that failed is never retried here: its auctions
+//! themselves. Nothing that anyone waits for waits for a timer; what was told already is remembered a little later, many at a
+//! time. A batch that failed is never retried here: its auctions
 //! read their state back from the store and start anew from what is really there. Commits that fail or take long are
 //! an outage, which is written down.
 
+mod groups;
+
 use std::collections::HashMap;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 
+use self::groups::{Waiting, group};
 use super::outage::Outages;
 use super::{AuctionBatch, RejectedBid, Store, StoreError, Written};
 use crate::clock::{Clock, Stopwatch};
-use crate::domain::{AuctionId, Epoch, Event, EventKind, Head, Seq, Timestamp};
+use crate::domain::{AuctionId, Epoch, Event, Head, Seq, Timestamp};
 use crate::limits;
 
 /// Where the fate of an auction's entries is reported.
@@ -41,6 +46,8 @@ pub enum Content {
     /// An event with the head after it.
     Event(Arc<Event>, Head),
     Rejection(RejectedBid),
+    /// A rejection that its bidder was told already: nobody waits for its commit.
+    Told(RejectedBid),
 }
 
 /// One decided thing on its way to the store.
@@ -55,22 +62,30 @@ pub struct Entry {
     pub confirm: Arc<dyn Confirm>,
 }
 
+impl Entry {
+    fn is_awaited(&self) -> bool {
+        !matches!(self.content, Content::Told(_))
+    }
+}
+
 /// The sending side, one for the node.
 #[derive(Clone)]
 pub struct Outbox {
     sender: mpsc::Sender<Entry>,
+    /// Told of each entry that someone waits for.
+    awaited: Arc<Notify>,
     /// Entries whose fate is not known yet.
     undone: Arc<AtomicUsize>,
 }
 
 /// A place in the committer's queue, taken before the decision so that a decided thing always has one.
-pub struct Place<'a>(mpsc::Permit<'a, Entry>, &'a AtomicUsize);
+pub struct Place<'a>(mpsc::Permit<'a, Entry>, &'a Outbox);
 
 impl Outbox {
     /// A place in the queue, or `None` when it is full.
     #[must_use]
     pub fn place(&self) -> Option<Place<'_>> {
-        self.sender.try_reserve().ok().map(|permit| Place(permit, &self.undone))
+        self.sender.try_reserve().ok().map(|permit| Place(permit, self))
     }
 
     /// Whether the fate of everything that was put is known.
@@ -83,8 +98,13 @@ impl Outbox {
 impl Place<'_> {
     /// Queues `entry`.
     pub fn put(self, entry: Entry) {
-        self.1.fetch_add(1, Ordering::AcqRel);
-        self.0.send(entry);
+        let Self(permit, Outbox { awaited, undone, .. }) = self;
+        undone.fetch_add(1, Ordering::AcqRel);
+        let is_awaited = entry.is_awaited();
+        permit.send(entry);
+        if is_awaited {
+            awaited.notify_one();
+        }
     }
 }
 
@@ -92,10 +112,10 @@ impl Place<'_> {
 #[must_use]
 pub fn committer(store: Arc<dyn Store>, clock: Arc<Clock>, outages: Arc<Outages>) -> (Outbox, Committer) {
     let (sender, entries) = mpsc::channel(limits::OUTBOX_MAX);
-    let undone = Arc::new(AtomicUsize::new(0));
+    let outbox = Outbox { sender, awaited: Arc::default(), undone: Arc::default() };
+    let (awaited, undone) = (Arc::clone(&outbox.awaited), Arc::clone(&outbox.undone));
     let (void, metrics) = (HashMap::new(), Metrics::new());
-    let committer = Committer { store, clock, outages, entries, undone: Arc::clone(&undone), void, metrics };
-    (Outbox { sender, undone }, committer)
+    (outbox, Committer { store, clock, outages, entries, awaited, undone, void, metrics })
 }
 
 /// The receiving side; [`Committer::run`] ends when every outbox is gone.
@@ -104,6 +124,7 @@ pub struct Committer {
     clock: Arc<Clock>,
     outages: Arc<Outages>,
     entries: mpsc::Receiver<Entry>,
+    awaited: Arc<Notify>,
     undone: Arc<AtomicUsize>,
     /// The newest incarnation of an auction whose entries are void because one before them was not written.
     void: HashMap<AuctionId, u64>,
@@ -134,11 +155,35 @@ impl Committer {
     /// Commits until every outbox is gone and the queue is empty.
     pub async fn run(mut self) {
         let mut batch = Vec::with_capacity(limits::COMMIT_ROWS_MAX);
-        while self.entries.recv_many(&mut batch, limits::COMMIT_ROWS_MAX).await > 0 {
+        while self.gather(&mut batch).await {
             let taken = batch.len();
             self.commit(&mut batch).await;
             self.undone.fetch_sub(taken, Ordering::AcqRel);
         }
+    }
+
+    /// Takes all that waits. When that is nothing that anyone waits for, also what comes until something is, or for
+    /// [`limits::COMMIT_LINGER`]. Returns `false` when nothing will come any more.
+    async fn gather(&mut self, batch: &mut Vec<Entry>) -> bool {
+        if self.entries.recv_many(batch, limits::COMMIT_ROWS_MAX).await == 0 {
+            return false;
+        }
+        let mut seen = 0;
+        let mut lingered = pin!(tokio::time::sleep(limits::COMMIT_LINGER.into()));
+        while !batch.iter().skip(seen).any(Entry::is_awaited) && !lingered.is_elapsed() {
+            seen = batch.len();
+            // Not for each entry: that would wake this thread for every one of them.
+            tokio::select! {
+                () = self.awaited.notified() => {}
+                () = &mut lingered => {}
+            }
+            while batch.len() < limits::COMMIT_ROWS_MAX
+                && let Ok(entry) = self.entries.try_recv()
+            {
+                batch.push(entry);
+            }
+        }
+        true
     }
 
     async fn commit(&mut self, batch: &mut Vec<Entry>) {
@@ -173,17 +218,13 @@ impl Committer {
             return Ok(Vec::new());
         }
         let began = self.clock.now();
-        let mut commit = self.store.commit(batches);
-        let in_time = tokio::time::timeout(limits::OUTAGE_MIN.into(), &mut commit).await;
-        if in_time.is_err() {
-            self.outages.begin(began);
-        }
-        let outcome = match in_time {
-            Ok(outcome) => outcome,
-            Err(_) => commit.await,
-        };
+        self.outages.commit_begins(began);
+        let outcome = self.store.commit(batches).await;
+        let now = self.clock.now();
+        self.outages.look(now);
+        self.outages.commit_ends();
         match &outcome {
-            Ok(_) => self.outages.end(self.clock.now()),
+            Ok(_) => self.outages.end(now),
             Err(_) => self.outages.begin(began),
         }
         outcome
@@ -245,72 +286,6 @@ impl Committer {
     }
 }
 
-/// Whom to tell about one group.
-struct Waiting {
-    auction_id: AuctionId,
-    incarnation: u64,
-    entries: usize,
-    confirm: Arc<dyn Confirm>,
-}
-
-impl Waiting {
-    fn tell(self, fate: Fate) {
-        self.confirm.confirm(self.incarnation, self.entries, fate);
-    }
-}
-
-/// Sorts entries into one batch for each auction and incarnation, keeping their order. An extension starts another.
-fn group(entries: impl Iterator<Item = Entry>) -> Vec<(Waiting, AuctionBatch)> {
-    let mut groups: Vec<(Waiting, AuctionBatch)> = Vec::new();
-    let mut places: HashMap<(AuctionId, u64), usize> = HashMap::new();
-    for entry in entries {
-        let key = (entry.auction_id, entry.incarnation);
-        if matches!(&entry.content, Content::Event(event, _) if matches!(event.kind, EventKind::Extended { .. })) {
-            places.remove(&key);
-        }
-        let place = *places.entry(key).or_insert_with(|| {
-            groups.push(new_group(&entry));
-            groups.len() - 1
-        });
-        if let Some((waiting, batch)) = groups.get_mut(place) {
-            waiting.entries += 1;
-            add(batch, entry.content);
-        }
-    }
-    groups
-}
-
-fn new_group(entry: &Entry) -> (Waiting, AuctionBatch) {
-    let waiting = Waiting {
-        auction_id: entry.auction_id,
-        incarnation: entry.incarnation,
-        entries: 0,
-        confirm: Arc::clone(&entry.confirm),
-    };
-    let batch = AuctionBatch {
-        auction_id: entry.auction_id,
-        epoch: entry.epoch,
-        prev_seq: Seq::ZERO,
-        events: Vec::new(),
-        head: Head::EMPTY,
-        rejections: Vec::new(),
-    };
-    (waiting, batch)
-}
-
-fn add(batch: &mut AuctionBatch, content: Content) {
-    match content {
-        Content::Event(event, head) => {
-            if batch.events.is_empty() {
-                batch.prev_seq = Seq(event.seq.0 - 1);
-            }
-            batch.events.push(event);
-            batch.head = head;
-        }
-        Content::Rejection(rejected) => batch.rejections.push(rejected),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -324,17 +299,56 @@ mod tests {
         fn confirm(&self, _incarnation: u64, _entries: usize, _fate: Fate) {}
     }
 
-    fn refusal(epoch: Epoch, incarnation: u64) -> Entry {
+    fn refused(number: u64) -> RejectedBid {
         let bidder = Bidder { id: UserId(1), nick: "ann".into() };
-        let bid = PlaceBid { bid_id: BidId(incarnation.into()), bidder, amount: Money::new(1).unwrap(), message: None };
-        Entry {
-            auction_id: AuctionId(1),
-            epoch,
-            incarnation,
-            content: Content::Rejection(RejectedBid { bid, rejection: Rejection::OwnAuction, at: Timestamp(1) }),
-            decided_at: Timestamp(1),
-            confirm: Arc::new(Nobody),
+        let bid = PlaceBid { bid_id: BidId(number.into()), bidder, amount: Money::new(1).unwrap(), message: None };
+        RejectedBid { bid, rejection: Rejection::OwnAuction, at: Timestamp(1) }
+    }
+
+    fn entry(epoch: Epoch, incarnation: u64, content: Content) -> Entry {
+        let confirm = Arc::new(Nobody);
+        Entry { auction_id: AuctionId(1), epoch, incarnation, content, decided_at: Timestamp(1), confirm }
+    }
+
+    fn refusal(epoch: Epoch, incarnation: u64) -> Entry {
+        entry(epoch, incarnation, Content::Rejection(refused(incarnation)))
+    }
+
+    fn told(number: u64) -> Entry {
+        entry(Epoch(1), 1, Content::Told(refused(number)))
+    }
+
+    #[tokio::test]
+    async fn what_was_told_waits_for_more_until_someone_waits_for_something() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Arc::new(SqliteStore::open(&folder.path().join("gavel.db")).unwrap());
+        let (outbox, mut committer) =
+            committer(Arc::clone(&store) as Arc<dyn Store>, Arc::new(Clock::system()), Arc::default());
+        let put = |entry| outbox.place().unwrap().put(entry);
+        let mut batch = Vec::new();
+
+        put(told(1));
+        let later = async {
+            tokio::task::yield_now().await;
+            put(told(2));
+        };
+        tokio::join!(committer.gather(&mut batch), later);
+        assert_eq!(batch.len(), 2, "what comes within a moment goes along");
+
+        batch.clear();
+        put(told(3));
+        let in_no_time = async {
+            tokio::task::yield_now().await;
+            put(refusal(Epoch(1), 4));
+            tokio::time::sleep(limits::COMMIT_LINGER.into()).await;
+        };
+        tokio::select! {
+            biased;
+            _ = committer.gather(&mut batch) => {}
+            () = in_no_time => panic!("a bid waited for what nobody waits for"),
         }
+        assert_eq!(batch.len(), 2);
+        store.close().await;
     }
 
     #[tokio::test]

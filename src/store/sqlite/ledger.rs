@@ -9,7 +9,8 @@ use super::rows::{self, EVENT, REJECTED};
 use super::{SqliteStore, commit, lost};
 use crate::domain::{AuctionId, BidId, Epoch, Seq, Timestamp};
 use crate::store::{
-    AuctionBatch, Incomplete, Ledger, RejectedBid, RejectionCursor, StoreError, StoredAnswer, StoredEvent, Written,
+    AuctionBatch, Incomplete, Ledger, RejectedBid, RejectionCursor, StoreError, StoredAnswer, StoredEvent, Task,
+    Written,
 };
 
 #[async_trait]
@@ -31,6 +32,13 @@ impl Ledger for SqliteStore {
                 self.write(move |connection| commit::commit_each_alone(connection, &batches)).await
             }
             written => written,
+        }
+    }
+
+    fn host(&self, committer: Task) -> Option<Task> {
+        match &self.writer {
+            Some(writer) => writer.host(committer),
+            None => Some(committer),
         }
     }
 

@@ -1,6 +1,7 @@
 //! What only this backend promises: one process, group commit, no trace of what failed.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use rusqlite::Connection;
 
@@ -195,4 +196,22 @@ fn plan(path: &Path, sql: &str) -> String {
     let rows =
         statement.query_map(rusqlite::params_from_iter(vec![0_i64; wanted]), |row| row.get::<_, String>(3)).unwrap();
     rows.map(Result::unwrap).collect::<Vec<_>>().join(" | ")
+}
+
+#[tokio::test]
+async fn what_is_hosted_runs_beside_commits_and_ends_with_the_store() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Arc::new(store(&folder));
+    let (told, heard) = tokio::sync::oneshot::channel();
+    let inside = Arc::clone(&server);
+    let hosted = server.host(Box::pin(async move {
+        sign_up(&inside, "ann").await.unwrap();
+        told.send(std::thread::current().name().map(str::to_owned)).unwrap();
+        std::future::pending().await
+    }));
+    assert!(hosted.is_none());
+    assert_eq!(heard.await.unwrap().as_deref(), Some("store-writer"));
+    assert!(server.user_by_email("ann").await.unwrap().is_some());
+    server.close().await;
+    assert!(server.host(Box::pin(async {})).is_some(), "given back");
 }

@@ -2,15 +2,19 @@
 //!
 //! It takes every job that waits, runs each in a savepoint of one transaction, commits once and only then
 //! answers all. A job never sees half of another, and no answer leaves before the disk has it.
+//!
+//! The committer lives on this thread as well: told of a commit, it hands over what has gathered meanwhile, and the next one
+//! begins before any other thread has run.
 
 use std::fs::File;
 use std::io;
 
 use rusqlite::Connection;
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::limits;
-use crate::store::StoreError;
+use crate::store::{self, StoreError};
 
 /// Hands jobs to the writing thread.
 pub(super) struct Writer {
@@ -20,6 +24,8 @@ pub(super) struct Writer {
 
 enum Message {
     Job(Box<dyn Job>),
+    /// To be run on this thread, between transactions.
+    Host(store::Task),
     /// Finish what was taken, take nothing more, close, then answer.
     Stop(oneshot::Sender<()>),
 }
@@ -34,7 +40,8 @@ trait Job: Send {
 
 struct Task<T, F> {
     work: Option<F>,
-    result: Result<T, StoreError>,
+    /// `None` until it ran.
+    result: Option<Result<T, StoreError>>,
     reply: oneshot::Sender<Result<T, StoreError>>,
 }
 
@@ -45,18 +52,18 @@ where
 {
     fn run(&mut self, connection: &Connection) -> bool {
         if let Some(work) = self.work.take() {
-            self.result = work(connection);
+            self.result = Some(work(connection));
         }
-        self.result.is_ok()
+        matches!(self.result, Some(Ok(_)))
     }
 
     fn answer(self: Box<Self>, failure: Option<&StoreError>) {
-        let Self { work, result, reply } = *self;
-        let never_ran = work.is_some();
-        let answer = match failure {
-            Some(failure) if never_ran => Err(failure.clone()),
-            Some(failure) => result.and_then(|_| Err(failure.clone())),
-            None => result,
+        let Self { result, reply, .. } = *self;
+        let answer = match (result, failure) {
+            (Some(Err(own)), _) => Err(own),
+            (Some(Ok(_)) | None, Some(failure)) => Err(failure.clone()),
+            (Some(Ok(done)), None) => Ok(done),
+            (None, None) => Err(stopped()),
         };
         // The caller may have gone; what was committed stays committed.
         drop(reply.send(answer));
@@ -71,7 +78,9 @@ impl Writer {
     /// Starts the thread. It owns the connection and the file's lock, and gives the lock up last.
     pub(super) fn start(connection: Connection, lock: File) -> io::Result<Self> {
         let (messages, inbox) = mpsc::channel(limits::STORE_JOBS_MAX);
-        std::thread::Builder::new().name("store-writer".to_owned()).spawn(move || serve(connection, lock, inbox))?;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
+        let serving = move || runtime.block_on(serve(connection, lock, inbox));
+        std::thread::Builder::new().name("store-writer".to_owned()).spawn(serving)?;
         Ok(Self { messages })
     }
 
@@ -83,9 +92,20 @@ impl Writer {
         F: FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
     {
         let (reply, answer) = oneshot::channel();
-        let task = Task { work: Some(work), result: Err(stopped()), reply };
+        let task = Task { work: Some(work), result: None, reply };
         self.messages.send(Message::Job(Box::new(task))).await.map_err(|_unsent| stopped())?;
         answer.await.unwrap_or_else(|_| Err(StoreError::OutcomeUnknown("the writer is gone".to_owned())))
+    }
+
+    /// Runs `task` on the writing thread. Returns it when that has ended, or is too busy to take it.
+    pub(super) fn host(&self, task: store::Task) -> Option<store::Task> {
+        match self.messages.try_send(Message::Host(task)) {
+            Ok(()) => None,
+            Err(TrySendError::Full(unsent) | TrySendError::Closed(unsent)) => match unsent {
+                Message::Host(task) => Some(task),
+                Message::Job(_) | Message::Stop(_) => None,
+            },
+        }
     }
 
     /// Finishes what was taken, closes the file and gives up the lock. Twice is no error.
@@ -98,14 +118,15 @@ impl Writer {
     }
 }
 
-fn serve(connection: Connection, lock: File, mut inbox: mpsc::Receiver<Message>) {
+async fn serve(connection: Connection, lock: File, mut inbox: mpsc::Receiver<Message>) {
     let mut stopping = Vec::new();
     let mut jobs = Vec::new();
-    while let Some(first) = inbox.blocking_recv() {
+    while let Some(first) = inbox.recv().await {
         let mut next = Some(first);
         while let Some(message) = next {
             match message {
                 Message::Job(job) => jobs.push(job),
+                Message::Host(task) => drop(tokio::spawn(task)),
                 Message::Stop(done) => {
                     inbox.close();
                     stopping.push(done);
@@ -114,6 +135,8 @@ fn serve(connection: Connection, lock: File, mut inbox: mpsc::Receiver<Message>)
             next = if jobs.len() < limits::STORE_JOBS_MAX { inbox.try_recv().ok() } else { None };
         }
         commit_all(&connection, &mut jobs);
+        // What is hosted hears of it and goes on.
+        tokio::task::yield_now().await;
     }
     if let Err((_, error)) = connection.close() {
         tracing::warn!(%error, "the database did not close cleanly; the log will be replayed at the next start");
