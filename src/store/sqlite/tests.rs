@@ -207,7 +207,7 @@ async fn what_is_hosted_runs_beside_commits_and_ends_with_the_store() {
     let hosted = server.host(Box::pin(async move {
         sign_up(&inside, "ann").await.unwrap();
         told.send(std::thread::current().name().map(str::to_owned)).unwrap();
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }));
     assert!(hosted.is_none());
     assert_eq!(heard.await.unwrap().as_deref(), Some("store-writer"));
