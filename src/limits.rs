@@ -109,7 +109,7 @@ pub const OUTAGES_APART: Span = Span::from_secs(5);
 pub const OUTAGES_REMEMBERED: usize = 16;
 /// While an auction is in its [`CLOSING_WINDOW`] the store is tried this often, whether or not anyone bids.
 pub const OUTAGE_LOOK: Span = Span::from_secs(1);
-/// While there is an outage the store is tried this often.
+/// While there is an outage the store is tried this often; while there is none, a commit that hangs is looked for.
 pub const OUTAGE_PROBE: Span = Span::from_millis(250);
 /// The time before its closing instant in which an outage extends an auction, and the most that it runs once more.
 pub const CLOSING_WINDOW: Span = Span::from_secs(60);

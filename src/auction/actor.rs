@@ -225,12 +225,14 @@ impl AuctionActor {
     fn answer_again(&mut self, bid: PlaceBid, reply: Reply) {
         let Some(live) = &self.live else { return };
         if let Some(uncommitted) = self.pending.find(bid.bid_id) {
-            if uncommitted.bid.as_ref().is_some_and(|earlier| same_bid(earlier, &bid)) {
-                uncommitted.replies.push(reply);
-            } else {
-                reply.send(Err(BidError::BidIdReused));
+            if !uncommitted.bid.as_ref().is_some_and(|earlier| same_bid(earlier, &bid)) {
+                return reply.send(Err(BidError::BidIdReused));
             }
-            return;
+            return match &uncommitted.answer {
+                // It was told already.
+                Some(answer) if uncommitted.replies.is_empty() => reply.send(Ok(answer.clone())),
+                Some(_) | None => uncommitted.replies.push(reply),
+            };
         }
         let store = Arc::clone(&self.shared.store);
         let terms = ReceiptTerms::of(self.id, &live.committed);

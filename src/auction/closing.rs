@@ -42,6 +42,7 @@ impl AuctionActor {
         if now < self.close_not_before {
             return self.look_at(self.close_not_before, ctx);
         }
+        self.shared.outages.look(now);
         if !self.term.admits(now) || !self.settle_outages(now) {
             return self.look_at(now.plus(limits::CLOSE_RETRY), ctx);
         }

@@ -1,44 +1,54 @@
 //! Bids on their way from the thread that read them to the thread that decides them.
 //!
-//! To wake another thread costs more than to decide a bid. So what a thread reads in one turn goes over together once
-//! everything that was ready there has run, and the other thread is woken once.
+//! To wake another thread costs more than to decide a bid. So what a thread reads in one turn goes over together, and the
+//! other thread is woken once. A turn is what an actix thread does before it looks for new requests: it runs at most 61
+//! waiting tasks, so a bid waits for some of them and never for all sessions of the thread.
 
-use std::cell::RefCell;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
+use super::BidError;
 use super::handle::Handle;
 use super::mailbox::Bid;
 
 thread_local! {
-    /// Bounded by the permits that each bid's reply holds.
-    static WAITING: RefCell<Vec<(Arc<Handle>, Bid)>> = const { RefCell::new(Vec::new()) };
+    static POSTBOX: Postbox = Postbox::default();
 }
+
+/// Bounded by the permits that each bid's reply holds.
+#[derive(Clone, Default)]
+struct Postbox(Arc<Mutex<Vec<(Arc<Handle>, Bid)>>>);
 
 /// Sends `bid` at the end of this thread's turn, behind all that was posted here before.
 ///
 /// # Panics
-/// Outside of what an actix arbiter runs.
+/// Outside of tokio.
 pub(super) fn post(to: Arc<Handle>, bid: Bid) {
-    let is_first = WAITING.with_borrow_mut(|waiting| {
+    let postbox = POSTBOX.with(Postbox::clone);
+    let is_first = {
+        let mut waiting = postbox.0.lock().unwrap_or_else(PoisonError::into_inner);
         waiting.push((to, bid));
         waiting.len() == 1
-    });
+    };
     if is_first {
-        let collection = Collection;
-        actix::spawn(async move { drop(collection) });
+        let collection = Collection(postbox);
+        // Not among the thread's actors, behind whom it would wait for every one of them that is ready.
+        tokio::spawn(async move { drop(collection) });
     }
 }
 
 /// Sends what waits when it is dropped: by its task, or with it when the thread ends first.
-struct Collection;
+struct Collection(Postbox);
 
 impl Drop for Collection {
     fn drop(&mut self) {
-        WAITING.with_borrow_mut(|waiting| {
-            for (to, bid) in waiting.drain(..) {
+        let waiting = std::mem::take(&mut *self.0.0.lock().unwrap_or_else(PoisonError::into_inner));
+        for (to, bid) in waiting {
+            if to.addr.connected() {
                 #[allow(clippy::disallowed_methods, reason = "bounded by the permits in the reply")]
                 to.addr.do_send(bid);
+            } else {
+                bid.reply.send(Err(BidError::Moving));
             }
-        });
+        }
     }
 }

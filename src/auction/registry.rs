@@ -115,7 +115,7 @@ impl Engine {
         Ok(engine)
     }
 
-    /// Places a bid and waits for its answer. To be called on a thread of actix, in what its arbiter runs.
+    /// Places a bid and waits for its answer. To be called in tokio.
     ///
     /// # Errors
     /// [`BidError`] when there is no answer; sending the same `bid_id` again is always safe.

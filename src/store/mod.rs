@@ -123,8 +123,8 @@ pub enum Written {
     Damaged,
 }
 
-/// Something that runs by itself until it ends.
-pub type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
+/// What runs on a thread of the store.
+pub type Hosted = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// Events, answers and heads: the auctions' ledger.
 #[async_trait]
@@ -142,7 +142,7 @@ pub trait Ledger: Send + Sync {
 
     /// Takes the committer onto the thread that commits, so that one commit follows the other without another thread being
     /// woken in between; gives it back where there is no such thread. It ends with its outboxes, or with the store.
-    fn host(&self, committer: Task) -> Option<Task> {
+    fn host(&self, committer: Hosted) -> Option<Hosted> {
         Some(committer)
     }
 

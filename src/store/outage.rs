@@ -4,7 +4,7 @@
 //! and what an outage means for an auction is decided elsewhere.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
@@ -30,35 +30,21 @@ impl Outage {
 }
 
 /// The outages of one node's store.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Outages {
     history: Mutex<History>,
     is_open: AtomicBool,
     ended: AtomicU64,
-    /// The start of the commit under way, in microseconds since the Unix epoch; [`IDLE`] when there is none.
-    commit_began: AtomicI64,
     begun: Notify,
 }
 
 #[derive(Debug, Default)]
 struct History {
     since: Option<Timestamp>,
+    /// The start of the commit under way.
+    commit_began: Option<Timestamp>,
     /// Oldest first, at most [`limits::OUTAGES_REMEMBERED`].
     over: VecDeque<Outage>,
-}
-
-const IDLE: i64 = i64::MAX;
-
-impl Default for Outages {
-    fn default() -> Self {
-        Self {
-            history: Mutex::default(),
-            is_open: AtomicBool::new(false),
-            ended: AtomicU64::new(0),
-            commit_began: AtomicI64::new(IDLE),
-            begun: Notify::new(),
-        }
-    }
 }
 
 impl Outages {
@@ -68,8 +54,12 @@ impl Outages {
 
     /// What was begun at `at` failed. Within [`limits::OUTAGES_APART`] of the outage before, that one goes on.
     pub fn begin(&self, at: Timestamp) {
-        let mut history = self.history();
-        if history.since.is_some() {
+        self.begin_in(self.history(), at);
+    }
+
+    fn begin_in(&self, mut history: MutexGuard<'_, History>, at: Timestamp) {
+        if let Some(since) = &mut history.since {
+            *since = (*since).min(at);
             return;
         }
         let goes_on = history.over.pop_back_if(|last| at < last.until.plus(limits::OUTAGES_APART));
@@ -100,19 +90,19 @@ impl Outages {
 
     /// A commit begins at `at`.
     pub fn commit_begins(&self, at: Timestamp) {
-        self.commit_began.store(at.0, Ordering::Release);
+        self.history().commit_began = Some(at);
     }
 
     /// The commit that began last has ended.
     pub fn commit_ends(&self) {
-        self.commit_began.store(IDLE, Ordering::Release);
+        self.history().commit_began = None;
     }
 
-    /// Whether the commit under way has taken too long at `now` is looked at here: from its start on there is an outage then.
+    /// Notices a commit under way that has taken too long at `now`: an outage from its start on.
     pub fn look(&self, now: Timestamp) {
-        let began = Timestamp(self.commit_began.load(Ordering::Acquire));
-        if began.0 != IDLE && now.since(began) >= limits::OUTAGE_MIN {
-            self.begin(began);
+        let history = self.history();
+        if let Some(began) = history.commit_began.filter(|began| now.since(*began) >= limits::OUTAGE_MIN) {
+            self.begin_in(history, began);
         }
     }
 
@@ -165,8 +155,8 @@ pub(crate) mod tests {
     fn an_outage_lasts_from_the_first_failure_to_the_first_success() {
         let outages = Outages::default();
         outages.end(at(1));
-        outages.begin(at(2));
         outages.begin(at(3));
+        outages.begin(at(2));
         assert!(outages.is_open() && outages.over().is_empty());
         outages.end(at(9));
         outages.end(at(10));

@@ -1,10 +1,9 @@
 //! The committer: takes decided entries in order, commits them in batches, tells who is waiting.
 //!
-//! One batch is in flight; while it is written the next one gathers, so batches grow with the load by
-//! themselves. Nothing that anyone waits for waits for a timer; what was told already is remembered a little later, many at a
-//! time. A batch that failed is never retried here: its auctions
-//! read their state back from the store and start anew from what is really there. Commits that fail or take long are
-//! an outage, which is written down.
+//! One batch is in flight; while it is written the next one gathers, so batches grow with the load by themselves. Nothing
+//! that anyone waits for waits for a timer; what was told already is remembered a little later, many at a time. A batch that
+//! failed is never retried here: its auctions read their state back from the store and start anew from what is really
+//! there. Commits that fail or take long are an outage, which is written down.
 
 mod groups;
 
@@ -170,7 +169,10 @@ impl Committer {
         }
         let mut seen = 0;
         let mut lingered = pin!(tokio::time::sleep(limits::COMMIT_LINGER.into()));
-        while !batch.iter().skip(seen).any(Entry::is_awaited) && !lingered.is_elapsed() {
+        while batch.len() < limits::COMMIT_ROWS_MAX
+            && !batch.iter().skip(seen).any(Entry::is_awaited)
+            && !lingered.is_elapsed()
+        {
             seen = batch.len();
             // Not for each entry: that would wake this thread for every one of them.
             tokio::select! {
@@ -288,6 +290,8 @@ impl Committer {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::domain::{BidId, Bidder, Money, PlaceBid, Rejection, UserId};
     use crate::store::Ledger as _;
@@ -340,7 +344,7 @@ mod tests {
         let in_no_time = async {
             tokio::task::yield_now().await;
             put(refusal(Epoch(1), 4));
-            tokio::time::sleep(limits::COMMIT_LINGER.into()).await;
+            tokio::time::sleep(Duration::from(limits::COMMIT_LINGER) / 2).await;
         };
         tokio::select! {
             biased;

@@ -90,7 +90,7 @@ impl Chart<'_> {
 /// With so many digits behind the point at most, without a tail of zeros: `12.5`.
 pub(crate) fn trimmed(value: f64, digits: usize) -> String {
     let text = format!("{value:.digits$}");
-    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
 }
 
 /// Values as people write them: 1.2k, 3.4M.

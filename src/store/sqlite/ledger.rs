@@ -9,7 +9,7 @@ use super::rows::{self, EVENT, REJECTED};
 use super::{SqliteStore, commit, lost};
 use crate::domain::{AuctionId, BidId, Epoch, Seq, Timestamp};
 use crate::store::{
-    AuctionBatch, Incomplete, Ledger, RejectedBid, RejectionCursor, StoreError, StoredAnswer, StoredEvent, Task,
+    AuctionBatch, Hosted, Incomplete, Ledger, RejectedBid, RejectionCursor, StoreError, StoredAnswer, StoredEvent,
     Written,
 };
 
@@ -35,7 +35,7 @@ impl Ledger for SqliteStore {
         }
     }
 
-    fn host(&self, committer: Task) -> Option<Task> {
+    fn host(&self, committer: Hosted) -> Option<Hosted> {
         match &self.writer {
             Some(writer) => writer.host(committer),
             None => Some(committer),

@@ -2,8 +2,8 @@
 //!
 //! In the order of a commit's way: `open` takes the file, `writer` gathers what waits into one
 //! transaction, `commit` writes an auction's part, `ledger`, `catalog`, `accounts` and `images` are the
-//! port's four sides, `rows` turns rows into domain values. A caller on an async thread never waits for
-//! the disk: it hands its work to a thread and awaits the answer. Nothing outside the writer writes.
+//! port's four sides, `rows` turns rows into domain values. A caller never blocks its thread for the disk: it hands its work to
+//! a thread and awaits the answer. Nothing outside the writer writes.
 
 mod accounts;
 mod catalog;

@@ -203,15 +203,18 @@ async fn what_is_hosted_runs_beside_commits_and_ends_with_the_store() {
     let folder = tempfile::tempdir().unwrap();
     let server = Arc::new(store(&folder));
     let (told, heard) = tokio::sync::oneshot::channel();
+    let (held, let_go) = tokio::sync::oneshot::channel::<()>();
     let inside = Arc::clone(&server);
     let hosted = server.host(Box::pin(async move {
         sign_up(&inside, "ann").await.unwrap();
         told.send(std::thread::current().name().map(str::to_owned)).unwrap();
         std::future::pending::<()>().await;
+        drop(held);
     }));
     assert!(hosted.is_none());
     assert_eq!(heard.await.unwrap().as_deref(), Some("store-writer"));
     assert!(server.user_by_email("ann").await.unwrap().is_some());
     server.close().await;
+    assert!(let_go.await.is_err(), "it ends");
     assert!(server.host(Box::pin(async {})).is_some(), "given back");
 }

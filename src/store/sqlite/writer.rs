@@ -4,17 +4,16 @@
 //! answers all. A job never sees half of another, and no answer leaves before the disk has it.
 //!
 //! The committer lives on this thread as well: told of a commit, it hands over what has gathered meanwhile, and the next one
-//! begins before any other thread has run.
+//! begins before any other thread has run. It ends with this thread, also when that panics.
 
 use std::fs::File;
 use std::io;
 
 use rusqlite::Connection;
-use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::limits;
-use crate::store::{self, StoreError};
+use crate::store::{Hosted, StoreError};
 
 /// Hands jobs to the writing thread.
 pub(super) struct Writer {
@@ -25,7 +24,7 @@ pub(super) struct Writer {
 enum Message {
     Job(Box<dyn Job>),
     /// To be run on this thread, between transactions.
-    Host(store::Task),
+    Host(Hosted),
     /// Finish what was taken, take nothing more, close, then answer.
     Stop(oneshot::Sender<()>),
 }
@@ -97,14 +96,14 @@ impl Writer {
         answer.await.unwrap_or_else(|_| Err(StoreError::OutcomeUnknown("the writer is gone".to_owned())))
     }
 
-    /// Runs `task` on the writing thread. Returns it when that has ended, or is too busy to take it.
-    pub(super) fn host(&self, task: store::Task) -> Option<store::Task> {
-        match self.messages.try_send(Message::Host(task)) {
-            Ok(()) => None,
-            Err(TrySendError::Full(unsent) | TrySendError::Closed(unsent)) => match unsent {
-                Message::Host(task) => Some(task),
-                Message::Job(_) | Message::Stop(_) => None,
-            },
+    /// Runs `hosted` on the writing thread. Gives it back when that has ended, or is too busy to take it.
+    pub(super) fn host(&self, hosted: Hosted) -> Option<Hosted> {
+        match self.messages.try_reserve() {
+            Ok(place) => {
+                place.send(Message::Host(hosted));
+                None
+            }
+            Err(_) => Some(hosted),
         }
     }
 
@@ -126,7 +125,7 @@ async fn serve(connection: Connection, lock: File, mut inbox: mpsc::Receiver<Mes
         while let Some(message) = next {
             match message {
                 Message::Job(job) => jobs.push(job),
-                Message::Host(task) => drop(tokio::spawn(task)),
+                Message::Host(hosted) => drop(tokio::spawn(hosted)),
                 Message::Stop(done) => {
                     inbox.close();
                     stopping.push(done);

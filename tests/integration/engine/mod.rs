@@ -2,6 +2,7 @@
 
 mod faulty;
 mod outage;
+mod posting;
 mod terms;
 mod unheard;
 mod untold;

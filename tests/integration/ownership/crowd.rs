@@ -71,7 +71,7 @@ impl Crowd {
                     amount: Arc::clone(&amount),
                     next: (place * 2 + which) << 64,
                 };
-                crowd.bidding.push(actix::spawn(crowd.bid(bids)));
+                crowd.bidding.push(tokio::spawn(crowd.bid(bids)));
             }
         }
         crowd
