@@ -16,7 +16,12 @@ thread_local! {
 
 /// Bounded by the permits that each bid's reply holds.
 #[derive(Clone, Default)]
-struct Postbox(Arc<Mutex<Vec<(Arc<Handle>, Bid)>>>);
+struct Postbox(Arc<Mutex<Vec<Posted>>>);
+
+struct Posted {
+    to: Arc<Handle>,
+    bid: Bid,
+}
 
 /// Sends `bid` at the end of this thread's turn, behind all that was posted here before.
 ///
@@ -26,7 +31,7 @@ pub(super) fn post(to: Arc<Handle>, bid: Bid) {
     let postbox = POSTBOX.with(Postbox::clone);
     let is_first = {
         let mut waiting = postbox.0.lock().unwrap_or_else(PoisonError::into_inner);
-        waiting.push((to, bid));
+        waiting.push(Posted { to, bid });
         waiting.len() == 1
     };
     if is_first {
@@ -42,7 +47,7 @@ struct Collection(Postbox);
 impl Drop for Collection {
     fn drop(&mut self) {
         let waiting = std::mem::take(&mut *self.0.0.lock().unwrap_or_else(PoisonError::into_inner));
-        for (to, bid) in waiting {
+        for Posted { to, bid } in waiting {
             if to.addr.connected() {
                 #[allow(clippy::disallowed_methods, reason = "bounded by the permits in the reply")]
                 to.addr.do_send(bid);
