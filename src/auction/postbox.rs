@@ -28,14 +28,13 @@ struct Posted {
 /// # Panics
 /// Outside of tokio.
 pub(super) fn post(to: Arc<Handle>, bid: Bid) {
-    let postbox = POSTBOX.with(Postbox::clone);
-    let is_first = {
+    let is_first = POSTBOX.with(|postbox| {
         let mut waiting = postbox.0.lock().unwrap_or_else(PoisonError::into_inner);
         waiting.push(Posted { to, bid });
         waiting.len() == 1
-    };
+    });
     if is_first {
-        let collection = Collection(postbox);
+        let collection = Collection(POSTBOX.with(Postbox::clone));
         // Not among the thread's actors, behind whom it would wait for every one of them that is ready.
         tokio::spawn(async move { drop(collection) });
     }

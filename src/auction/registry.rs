@@ -115,10 +115,13 @@ impl Engine {
         Ok(engine)
     }
 
-    /// Places a bid and waits for its answer. To be called in tokio.
+    /// Places a bid and waits for its answer.
     ///
     /// # Errors
     /// [`BidError`] when there is no answer; sending the same `bid_id` again is always safe.
+    ///
+    /// # Panics
+    /// Outside of tokio.
     pub async fn place_bid(&self, auction_id: AuctionId, bid: PlaceBid) -> Result<Answer, BidError> {
         let stopwatch = Stopwatch::start();
         let answer = self.place(auction_id, bid).await;

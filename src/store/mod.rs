@@ -12,11 +12,11 @@ pub mod postgres;
 pub mod sqlite;
 pub mod write_behind;
 
-use std::pin::Pin;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use futures_util::future::BoxFuture;
 
 use crate::domain::{
     AuctionId, BidId, Bidder, Epoch, Event, EventKind, Head, Money, PlaceBid, Rejection, Seq, Terms, Timestamp, UserId,
@@ -123,9 +123,6 @@ pub enum Written {
     Damaged,
 }
 
-/// What runs on a thread of the store.
-pub type Hosted = Pin<Box<dyn Future<Output = ()> + Send>>;
-
 /// Events, answers and heads: the auctions' ledger.
 #[async_trait]
 pub trait Ledger: Send + Sync {
@@ -142,7 +139,7 @@ pub trait Ledger: Send + Sync {
 
     /// Takes the committer onto the thread that commits, so that one commit follows the other without another thread being
     /// woken in between; gives it back where there is no such thread. It ends with its outboxes, or with the store.
-    fn host(&self, committer: Hosted) -> Option<Hosted> {
+    fn host(&self, committer: BoxFuture<'static, ()>) -> Option<BoxFuture<'static, ()>> {
         Some(committer)
     }
 

@@ -93,9 +93,14 @@ impl Outages {
         self.history().commit_began = Some(at);
     }
 
-    /// The commit that began last has ended.
-    pub fn commit_ends(&self) {
-        self.history().commit_began = None;
+    /// The commit that began last has ended at `now`, written or not: a failure is an outage from its start on.
+    pub fn commit_ends(&self, now: Timestamp, written: bool) {
+        self.look(now);
+        let began = self.history().commit_began.take();
+        match began {
+            Some(began) if !written => self.begin(began),
+            Some(_) | None => self.end(now),
+        }
     }
 
     /// Notices a commit under way that has taken too long at `now`: an outage from its start on.
@@ -171,8 +176,7 @@ pub(crate) mod tests {
         outages.look(began.plus(Span(limits::OUTAGE_MIN.0 - 1)));
         assert!(!outages.is_open());
         outages.look(began.plus(limits::OUTAGE_MIN));
-        outages.commit_ends();
-        outages.end(at(20));
+        outages.commit_ends(at(20), true);
         assert_eq!(outages.over(), [outage(10, 20)]);
         outages.look(at(1_000));
         assert!(!outages.is_open(), "none is under way");

@@ -219,16 +219,9 @@ impl Committer {
         if batches.is_empty() {
             return Ok(Vec::new());
         }
-        let began = self.clock.now();
-        self.outages.commit_begins(began);
+        self.outages.commit_begins(self.clock.now());
         let outcome = self.store.commit(batches).await;
-        let now = self.clock.now();
-        self.outages.look(now);
-        self.outages.commit_ends();
-        match &outcome {
-            Ok(_) => self.outages.end(now),
-            Err(_) => self.outages.begin(began),
-        }
+        self.outages.commit_ends(self.clock.now(), outcome.is_ok());
         outcome
     }
 

@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use futures_util::future::BoxFuture;
 use rusqlite::{Connection, OptionalExtension as _, Params, params};
 
 use super::rows::{self, EVENT, REJECTED};
 use super::{SqliteStore, commit, lost};
 use crate::domain::{AuctionId, BidId, Epoch, Seq, Timestamp};
 use crate::store::{
-    AuctionBatch, Hosted, Incomplete, Ledger, RejectedBid, RejectionCursor, StoreError, StoredAnswer, StoredEvent,
-    Written,
+    AuctionBatch, Incomplete, Ledger, RejectedBid, RejectionCursor, StoreError, StoredAnswer, StoredEvent, Written,
 };
 
 #[async_trait]
@@ -35,7 +35,7 @@ impl Ledger for SqliteStore {
         }
     }
 
-    fn host(&self, committer: Hosted) -> Option<Hosted> {
+    fn host(&self, committer: BoxFuture<'static, ()>) -> Option<BoxFuture<'static, ()>> {
         match &self.writer {
             Some(writer) => writer.host(committer),
             None => Some(committer),

@@ -9,11 +9,12 @@
 use std::fs::File;
 use std::io;
 
+use futures_util::future::BoxFuture;
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::limits;
-use crate::store::{Hosted, StoreError};
+use crate::store::StoreError;
 
 /// Hands jobs to the writing thread.
 pub(super) struct Writer {
@@ -24,7 +25,7 @@ pub(super) struct Writer {
 enum Message {
     Job(Box<dyn Job>),
     /// To be run on this thread, between transactions.
-    Host(Hosted),
+    Host(BoxFuture<'static, ()>),
     /// Finish what was taken, take nothing more, close, then answer.
     Stop(oneshot::Sender<()>),
 }
@@ -97,7 +98,7 @@ impl Writer {
     }
 
     /// Runs `hosted` on the writing thread. Gives it back when that has ended, or is too busy to take it.
-    pub(super) fn host(&self, hosted: Hosted) -> Option<Hosted> {
+    pub(super) fn host(&self, hosted: BoxFuture<'static, ()>) -> Option<BoxFuture<'static, ()>> {
         match self.messages.try_reserve() {
             Ok(place) => {
                 place.send(Message::Host(hosted));
