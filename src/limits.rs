@@ -35,9 +35,11 @@ pub const STORE_BUSY: Duration = Duration::from_secs(5);
 pub const STORE_MIGRATE_LOCK_TRIES: u32 = 50;
 /// Time between two of these tries.
 pub const STORE_MIGRATE_LOCK_PAUSE: Span = Span::from_millis(100);
-/// Pages (4 KiB) of the write-ahead log before it is folded into the database file: 16 MiB. Less folds hot pages too often,
+/// Size of the embedded store's pages, bytes. A commit rewrites whole pages, for bids on many auctions at least one for each.
+pub const STORE_PAGE_BYTES: i64 = 2_048;
+/// Pages of the write-ahead log before it is folded into the database file: 16 MiB. Less folds hot pages too often,
 /// more makes each fold a longer pause.
-pub const STORE_WAL_PAGES: i64 = 4_000;
+pub const STORE_WAL_PAGES: i64 = 8_000;
 /// KiB of pages that the embedded store's writer keeps in memory.
 pub const STORE_WRITER_CACHE_KIB: i64 = 65_536;
 /// Prepared statements that a connection keeps; more than this program has.

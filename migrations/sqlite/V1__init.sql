@@ -2,9 +2,10 @@
 -- currency's minor unit; a bid_id is the 16 bytes of a UUID.
 --
 -- A shelf is a run of neighbouring rows of one auction: 256 events (seq >> 8), 64 rejections
--- (ordinal >> 6). Clients make random bid_ids. One index over all of an auction's would dirty a page for
--- each bid; ordered by shelf first, a batch dirties only the few pages of the newest shelf, and a
--- lookup probes the shelves one by one.
+-- (ordinal >> 6). Clients make random bid_ids. Ordered by them alone, each bid would dirty a page of its own;
+-- ordered by shelf first, a batch dirties only the few pages of the newest shelf, and a lookup probes the
+-- shelves one by one. So one tree finds a bid by its bid_id, refuses it twice in a shelf, and gives events in
+-- the order of their seqs once each shelf is sorted.
 
 -- Who writes: every take-over adds one to the epoch, and a batch of an older epoch is refused. probes counts what was
 -- written only to see whether it can be: an unchanged row is not written at all. One row.
@@ -86,15 +87,17 @@ CREATE TABLE heads (
     top_us INTEGER
 ) STRICT;
 
--- What happened, for ever. kind is 'bid', 'extended' or 'closed'; ends_us is an extension's; of a closing, bidder_id, nick, amount,
+-- What happened, for ever. kind is 'bid', 'extended' or 'closed'; event_id is a bid's bid_id, or the 8 bytes of another
+-- event's seq, which no bid_id is; ends_us is an extension's; of a closing, bidder_id, nick, amount,
 -- winner_seq and winner_us are those of the winning bid, if there is one.
 CREATE TABLE events (
     auction_id INTEGER NOT NULL,
+    shelf INTEGER NOT NULL CHECK (shelf = seq >> 8),
+    event_id BLOB NOT NULL,
     seq INTEGER NOT NULL,
     epoch INTEGER NOT NULL,
     at_us INTEGER NOT NULL,
     kind TEXT NOT NULL,
-    bid_id BLOB,
     bidder_id INTEGER,
     nick TEXT,
     amount INTEGER,
@@ -102,9 +105,8 @@ CREATE TABLE events (
     winner_seq INTEGER,
     winner_us INTEGER,
     ends_us INTEGER,
-    PRIMARY KEY (auction_id, seq)
+    PRIMARY KEY (auction_id, shelf, event_id)
 ) STRICT, WITHOUT ROWID;
-CREATE UNIQUE INDEX events_by_bid ON events (auction_id, seq >> 8, bid_id);
 
 -- Refused bids, remembered under their bid_id with all that their bidder was told. instant_us is the
 -- opening or closing instant in the answer; min_next and the top_ columns are the other facts in it.

@@ -10,7 +10,7 @@ use super::rows::damaged;
 use crate::domain::{AuctionId, Epoch, Event, EventKind, Head, Money, PlaceBid, Rejection, Seq, Timestamp, Top};
 use crate::store::{AuctionBatch, RejectedBid, StoreError, Written, extends_first};
 
-/// Events share a shelf when their seqs agree without the lowest 8 bits: 256. The schema's index says the same.
+/// Events share a shelf when their seqs agree without the lowest 8 bits: 256. The schema says the same.
 pub(super) const EVENT_SHELF_BITS: u32 = 8;
 /// Rejections share a shelf when their ordinals agree without the lowest 6 bits: 64, since their rows are wider.
 pub(super) const REJECTION_SHELF_BITS: u32 = 6;
@@ -62,13 +62,13 @@ impl<'c> Statements<'c> {
             connection,
             head: connection.prepare_cached("SELECT seq, rejections FROM heads WHERE auction_id = ?1")?,
             set_head: connection.prepare_cached(
-                "UPDATE heads SET seq = ?3, epoch = ?4, last_us = ?5, bid_count = ?6, rejections = ?7, top_seq = ?8, \
-                 top_bidder_id = ?9, top_nick = ?10, top_amount = ?11, top_us = ?12 WHERE auction_id = ?1 AND seq = ?2",
+                "UPDATE heads SET seq = ?3, epoch = ?4, last_us = ?5, bid_count = ?6, top_seq = ?7, \
+                 top_bidder_id = ?8, top_nick = ?9, top_amount = ?10, top_us = ?11 WHERE auction_id = ?1 AND seq = ?2",
             )?,
             add_event: connection.prepare_cached(
-                "INSERT INTO events (auction_id, seq, epoch, at_us, kind, bid_id, bidder_id, nick, amount, \
+                "INSERT INTO events (auction_id, shelf, event_id, seq, epoch, at_us, kind, bidder_id, nick, amount, \
                  message, winner_seq, winner_us, ends_us) \
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
             )?,
             add_shelf: connection.prepare_cached(
                 "INSERT OR IGNORE INTO user_shelves (user_id, auction_id, shelf) VALUES (?1, ?2, ?3)",
@@ -78,24 +78,23 @@ impl<'c> Statements<'c> {
 
     fn write(&mut self, batch: &AuctionBatch) -> Result<Written, StoreError> {
         check(batch)?;
-        let stored: Option<(i64, i64)> =
-            self.head.query_row([batch.auction_id.0], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
-        let Some((seq, refused)) = stored else {
-            return Ok(Written::HeadMismatch { stored: Seq::ZERO });
-        };
-        if !batch.events.is_empty() && seq != batch.prev_seq.0 {
-            return Ok(Written::HeadMismatch { stored: Seq(seq) });
+        if !batch.events.is_empty() && !self.set_head(batch)? {
+            let stored = self.head(batch.auction_id)?.map_or(Seq::ZERO, |(seq, _)| Seq(seq));
+            return Ok(Written::HeadMismatch { stored });
         }
         self.add_events(batch)?;
-        let newest = batch.events.last().map_or(seq, |event| event.seq.0);
-        let refused = self.add_rejections(batch, refused, newest)?;
-        if batch.events.is_empty() {
-            let mut set = self.connection.prepare_cached("UPDATE heads SET rejections = ?2 WHERE auction_id = ?1")?;
-            set.execute([batch.auction_id.0, refused])?;
-        } else {
-            self.set_head(batch, refused)?;
+        if !batch.rejections.is_empty() {
+            let Some((newest, refused)) = self.head(batch.auction_id)? else {
+                return Ok(Written::HeadMismatch { stored: Seq::ZERO });
+            };
+            self.add_rejections(batch, refused, newest)?;
         }
         Ok(Written::Committed)
+    }
+
+    /// The seq of an auction's newest event, and how many rejections it has.
+    fn head(&mut self, id: AuctionId) -> Result<Option<(i64, i64)>, StoreError> {
+        Ok(self.head.query_row([id.0], |row| Ok((row.get(0)?, row.get(1)?))).optional()?)
     }
 
     fn add_events(&mut self, batch: &AuctionBatch) -> Result<(), StoreError> {
@@ -118,7 +117,8 @@ impl<'c> Statements<'c> {
         Ok(())
     }
 
-    fn set_head(&mut self, batch: &AuctionBatch, refused: i64) -> Result<(), StoreError> {
+    /// Whether the head stood where the batch begins, and stands where it ends now.
+    fn set_head(&mut self, batch: &AuctionBatch) -> Result<bool, StoreError> {
         let Head { seq, last_at, top, bid_count, extension: _, outcome: _ } = &batch.head;
         let top = top.as_ref();
         let changed = self.set_head.execute(params![
@@ -128,14 +128,13 @@ impl<'c> Statements<'c> {
             batch.epoch.0,
             last_at.0,
             bid_count,
-            refused,
             top.map(|top| top.seq.0),
             top.map(|top| top.bidder.id.0),
             top.map(|top| &*top.bidder.nick),
             top.map(|top| top.amount.minor()),
             top.map(|top| top.at.0),
         ])?;
-        if changed == 1 { Ok(()) } else { Err(damaged(format!("the head of auction {} moved", batch.auction_id))) }
+        Ok(changed == 1)
     }
 
     fn add_event(&mut self, auction_id: AuctionId, epoch: Epoch, event: &Event) -> Result<(), StoreError> {
@@ -146,13 +145,17 @@ impl<'c> Statements<'c> {
         };
         let bidder = bid.map(|bid| &bid.bidder).or_else(|| winner.map(|top| &top.bidder));
         let amount = bid.map(|bid| bid.amount).or_else(|| winner.map(|top| top.amount));
+        let seq = event.seq.0;
+        let (own_id, bid_id) = (seq.to_be_bytes(), bid.map(|bid| bid.bid_id.0.to_be_bytes()));
+        let event_id = bid_id.as_ref().map_or(&own_id[..], |bid_id| &bid_id[..]);
         self.add_event.execute(params![
             auction_id.0,
-            event.seq.0,
+            seq >> EVENT_SHELF_BITS,
+            event_id,
+            seq,
             epoch.0,
             event.at.0,
             kind,
-            bid.map(|bid| bid.bid_id.0.to_be_bytes()),
             bidder.map(|bidder| bidder.id.0),
             bidder.map(|bidder| &*bidder.nick),
             amount.map(Money::minor),
@@ -164,22 +167,19 @@ impl<'c> Statements<'c> {
         Ok(())
     }
 
-    /// Adds those that are not remembered to an auction that ends at the event `newest`, and returns how many it has then.
+    /// Adds those that are not remembered to an auction that ends at the event `newest` and has `refused` already.
     ///
     /// The newest shelves are searched here, against an answer that is still on its way twice; of answers further back
     /// the owner knows, and a lookup gives the first.
-    fn add_rejections(&self, batch: &AuctionBatch, mut refused: i64, newest: i64) -> Result<i64, StoreError> {
-        if batch.rejections.is_empty() {
-            return Ok(refused);
-        }
+    fn add_rejections(&self, batch: &AuctionBatch, mut refused: i64, newest: i64) -> Result<(), StoreError> {
         let connection = self.connection;
         let mut add = connection.prepare_cached(
             "INSERT OR IGNORE INTO rejections (auction_id, shelf, bid_id, bidder_id, nick, amount, message, at_us, \
              reason, instant_us, min_next, top_seq, top_bidder_id, top_nick, top_amount, top_us) \
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
         )?;
-        let mut accepted = connection
-            .prepare_cached("SELECT 1 FROM events WHERE auction_id = ?1 AND seq >> 8 = ?2 AND bid_id = ?3")?;
+        let mut accepted =
+            connection.prepare_cached("SELECT 1 FROM events WHERE auction_id = ?1 AND shelf = ?2 AND event_id = ?3")?;
         let shelves = newest_shelves(newest);
         for rejected in &batch.rejections {
             let bid_id = rejected.bid.bid_id.0.to_be_bytes();
@@ -191,7 +191,9 @@ impl<'c> Statements<'c> {
                 refused += add_rejection(&mut add, batch.auction_id, rejected, refused >> REJECTION_SHELF_BITS)?;
             }
         }
-        Ok(refused)
+        let mut count = connection.prepare_cached("UPDATE heads SET rejections = ?2 WHERE auction_id = ?1")?;
+        count.execute([batch.auction_id.0, refused])?;
+        Ok(())
     }
 }
 

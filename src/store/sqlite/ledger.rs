@@ -44,7 +44,7 @@ impl Ledger for SqliteStore {
 
     async fn answered(&self, auction_id: AuctionId) -> Result<Vec<BidId>, StoreError> {
         self.read(move |connection| {
-            let every = "SELECT bid_id FROM events WHERE auction_id = ?1 AND bid_id IS NOT NULL \
+            let every = "SELECT event_id FROM events WHERE auction_id = ?1 AND kind = 'bid' \
                  UNION ALL SELECT bid_id FROM rejections WHERE auction_id = ?1";
             let mut ids = bid_ids(connection, every, [auction_id.0])?;
             ids.sort_unstable();
@@ -71,8 +71,10 @@ impl Ledger for SqliteStore {
         limit: u32,
     ) -> Result<Vec<StoredEvent>, StoreError> {
         self.read(move |connection| {
-            let sql =
-                format!("SELECT {EVENT} FROM events e WHERE e.auction_id = ?1 AND e.seq > ?2 ORDER BY e.seq LIMIT ?3");
+            let sql = format!(
+                "SELECT {EVENT} FROM events e WHERE e.auction_id = ?1 AND e.shelf >= ?2 >> 8 AND e.seq > ?2 \
+                 ORDER BY e.shelf, e.seq LIMIT ?3"
+            );
             let mut statement = connection.prepare_cached(&sql)?;
             let mut found = statement.query(params![auction_id.0, after.0, limit])?;
             let mut events = Vec::new();
@@ -124,7 +126,7 @@ impl Ledger for SqliteStore {
     async fn answered_twice(&self, auction_id: AuctionId, limit: u32) -> Result<Vec<BidId>, StoreError> {
         self.read(move |connection| {
             let more_than_one = "SELECT bid_id FROM (\
-                 SELECT bid_id FROM events WHERE auction_id = ?1 AND bid_id IS NOT NULL \
+                 SELECT event_id AS bid_id FROM events WHERE auction_id = ?1 AND kind = 'bid' \
                  UNION ALL SELECT DISTINCT bid_id FROM rejections WHERE auction_id = ?1) \
                  GROUP BY bid_id HAVING count(*) > 1 LIMIT ?2";
             bid_ids(connection, more_than_one, params![auction_id.0, limit])
@@ -169,7 +171,7 @@ fn bid_ids(connection: &Connection, sql: &str, values: impl Params) -> Result<Ve
 fn accepted(connection: &Connection, auction_id: AuctionId, bid_id: BidId) -> Result<Option<StoredEvent>, StoreError> {
     let sql = format!(
         "WITH RECURSIVE shelves (n) AS (SELECT seq >> 8 FROM heads WHERE auction_id = ?1 \
-         UNION ALL SELECT n - 1 FROM shelves WHERE n > 0) SELECT {EVENT} FROM shelves CROSS JOIN events e ON e.auction_id = ?1 AND e.seq >> 8 = shelves.n AND e.bid_id = ?2 LIMIT 1"
+         UNION ALL SELECT n - 1 FROM shelves WHERE n > 0) SELECT {EVENT} FROM shelves CROSS JOIN events e ON e.auction_id = ?1 AND e.shelf = shelves.n AND e.event_id = ?2 LIMIT 1"
     );
     let mut statement = connection.prepare_cached(&sql)?;
     let mut found = statement.query(params![auction_id.0, bid_id.0.to_be_bytes()])?;

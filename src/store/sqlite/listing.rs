@@ -73,7 +73,7 @@ fn bids_in(
     let mut statement = connection.prepare_cached(
         "SELECT e.seq, e.at_us, e.amount, a.title FROM auctions a \
          CROSS JOIN user_shelves s ON s.user_id = ?1 AND s.auction_id = a.id \
-         CROSS JOIN events e ON e.auction_id = a.id AND e.seq BETWEEN s.shelf << 8 AND (s.shelf << 8) + 255 \
+         CROSS JOIN events e ON e.auction_id = a.id AND e.shelf = s.shelf \
          WHERE a.id = ?2 AND e.bidder_id = ?1 AND e.kind = 'bid' ORDER BY s.shelf DESC, e.seq DESC LIMIT ?3",
     )?;
     let mut found = statement.query(params![user.0, auction_id.0, limit])?;

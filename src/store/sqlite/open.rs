@@ -136,6 +136,8 @@ fn lock_waiting(path: &Path) -> Result<File, OpenError> {
 fn write_connection(path: &Path) -> Result<Connection, OpenError> {
     let connection = Connection::open(path)?;
     connection.busy_timeout(limits::STORE_BUSY)?;
+    // Of a new database; one that exists keeps the pages that it has.
+    connection.pragma_update(None, "page_size", limits::STORE_PAGE_BYTES)?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "foreign_keys", "ON")?;

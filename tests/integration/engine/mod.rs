@@ -232,10 +232,11 @@ async fn an_auction_whose_stored_rows_are_damaged_does_not_keep_others_from_bein
     let house = house(folder.path(), true, Ack::Committed, LONG).await;
     let seller = house.store.auction(house.auction).await.unwrap().unwrap().terms.seller;
     let damaged = house.store.create_auction(new_auction(seller, &house.clock, LONG)).await.unwrap().id;
-    // An event that no head knows of: the next one cannot be written.
+    // An event that no head knows of, under the bid_id of the next one: that cannot be written.
     let beside = rusqlite::Connection::open(folder.path().join("gavel.db")).unwrap();
-    let stray = "INSERT INTO events (auction_id, seq, epoch, at_us, kind) VALUES (?1, 1, 1, 1, 'closed')";
-    beside.execute(stray, [damaged.0]).unwrap();
+    let stray = "INSERT INTO events (auction_id, shelf, event_id, seq, epoch, at_us, kind) \
+                 VALUES (?1, 0, ?2, 1, 1, 1, 'closed')";
+    beside.execute(stray, (damaged.0, 2_u128.to_be_bytes())).unwrap();
 
     // While the first is written, the other two gather for one commit.
     let first = actix::spawn(house.start(house.bid(1, 0, 200)));

@@ -199,7 +199,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let mut start = Start::new("x", folder.path(), "sh");
         start.arguments = vec!["-c".to_owned(), "echo no such luck; exit 3".to_owned()];
-        let error = start.start(&[free_port().unwrap()]).err().unwrap();
+        // A port that the system gives to nobody; a free one may be another test's by now.
+        let nobodys = SocketAddr::from((Ipv4Addr::LOCALHOST, 1));
+        let error = start.start(&[nobodys]).err().unwrap();
         assert!(error.to_string().contains("no such luck"), "{error}");
     }
 }
