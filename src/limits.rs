@@ -40,8 +40,9 @@ pub const STORE_PAGE_BYTES: i64 = 2_048;
 /// Pages of the write-ahead log before it is folded into the database file: 16 MiB. Less folds hot pages too often,
 /// more makes each fold a longer pause.
 pub const STORE_WAL_PAGES: i64 = 8_000;
-/// KiB of pages that the embedded store's writer keeps in memory.
-pub const STORE_WRITER_CACHE_KIB: i64 = 65_536;
+/// KiB of pages that the embedded store's writer keeps in memory. Not more: `SQLite` looks through all of them after a
+/// commit that split a page (`src/ARCHITECTURE.md`, Speed).
+pub const STORE_WRITER_CACHE_KIB: i64 = 16_384;
 /// Prepared statements that a connection keeps; more than this program has.
 pub const STORE_STATEMENTS: usize = 64;
 /// Rows that the auditor reads at a time.
