@@ -39,7 +39,7 @@ pub const STORE_MIGRATE_LOCK_PAUSE: Span = Span::from_millis(100);
 pub const STORE_PAGE_BYTES: i64 = 2_048;
 /// Pages of the write-ahead log before it is folded into the database file: 16 MiB. Less folds hot pages too often,
 /// more makes each fold a longer pause.
-pub const STORE_WAL_PAGES: i64 = 8_000;
+pub const STORE_WAL_PAGES: i64 = 16 * 1_024 * 1_024 / STORE_PAGE_BYTES;
 /// KiB of pages that the embedded store's writer keeps in memory. Not more: `SQLite` looks through all of them after a
 /// commit that split a page (`src/ARCHITECTURE.md`, Speed).
 pub const STORE_WRITER_CACHE_KIB: i64 = 16_384;

@@ -87,13 +87,13 @@ CREATE TABLE heads (
     top_us INTEGER
 ) STRICT;
 
--- What happened, for ever. kind is 'bid', 'extended' or 'closed'; event_id is a bid's bid_id, or the 8 bytes of another
+-- What happened, for ever. kind is 'bid', 'extended' or 'closed'; event_key is a bid's bid_id, or the 8 bytes of another
 -- event's seq, which no bid_id is; ends_us is an extension's; of a closing, bidder_id, nick, amount,
 -- winner_seq and winner_us are those of the winning bid, if there is one.
 CREATE TABLE events (
     auction_id INTEGER NOT NULL,
     shelf INTEGER NOT NULL CHECK (shelf = seq >> 8),
-    event_id BLOB NOT NULL,
+    event_key BLOB NOT NULL,
     seq INTEGER NOT NULL,
     epoch INTEGER NOT NULL,
     at_us INTEGER NOT NULL,
@@ -105,7 +105,7 @@ CREATE TABLE events (
     winner_seq INTEGER,
     winner_us INTEGER,
     ends_us INTEGER,
-    PRIMARY KEY (auction_id, shelf, event_id)
+    PRIMARY KEY (auction_id, shelf, event_key)
 ) STRICT, WITHOUT ROWID;
 
 -- Refused bids, remembered under their bid_id with all that their bidder was told. instant_us is the

@@ -25,6 +25,10 @@ pub(super) async fn load(store: &dyn Store, id: AuctionId) -> Result<Option<Live
     let answered = tokio::task::spawn_blocking(move || answered.into_iter().collect())
         .await
         .map_err(|error| StoreError::Unavailable(error.to_string()))?;
+    // A new event would get the seq of one that is there. If a commit came in between, the next try finds its head.
+    if !store.events_after(id, stored.head.seq, 1).await?.is_empty() {
+        return Err(StoreError::Damaged(format!("events stand beyond the head {}", stored.head.seq)));
+    }
     let auction = Auction::new(stored.terms, stored.head);
     Ok(Some(Live { decided: auction.clone(), committed: auction, answered }))
 }

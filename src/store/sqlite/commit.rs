@@ -50,7 +50,6 @@ pub(super) fn commit_each_alone(connection: &Connection, batches: &[AuctionBatch
 
 struct Statements<'c> {
     connection: &'c Connection,
-    head: CachedStatement<'c>,
     set_head: CachedStatement<'c>,
     add_event: CachedStatement<'c>,
     add_shelf: CachedStatement<'c>,
@@ -60,13 +59,12 @@ impl<'c> Statements<'c> {
     fn prepare(connection: &'c Connection) -> Result<Self, StoreError> {
         Ok(Self {
             connection,
-            head: connection.prepare_cached("SELECT seq, rejections FROM heads WHERE auction_id = ?1")?,
             set_head: connection.prepare_cached(
                 "UPDATE heads SET seq = ?3, epoch = ?4, last_us = ?5, bid_count = ?6, top_seq = ?7, \
                  top_bidder_id = ?8, top_nick = ?9, top_amount = ?10, top_us = ?11 WHERE auction_id = ?1 AND seq = ?2",
             )?,
             add_event: connection.prepare_cached(
-                "INSERT INTO events (auction_id, shelf, event_id, seq, epoch, at_us, kind, bidder_id, nick, amount, \
+                "INSERT INTO events (auction_id, shelf, event_key, seq, epoch, at_us, kind, bidder_id, nick, amount, \
                  message, winner_seq, winner_us, ends_us) \
                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
             )?,
@@ -78,13 +76,16 @@ impl<'c> Statements<'c> {
 
     fn write(&mut self, batch: &AuctionBatch) -> Result<Written, StoreError> {
         check(batch)?;
-        if !batch.events.is_empty() && !self.set_head(batch)? {
-            let stored = self.head(batch.auction_id)?.map_or(Seq::ZERO, |(seq, _)| Seq(seq));
-            return Ok(Written::HeadMismatch { stored });
+        if !batch.events.is_empty() {
+            if !self.set_head(batch)? {
+                let stored = self.head(batch.auction_id)?.map_or(Seq::ZERO, |(seq, _)| Seq(seq));
+                return Ok(Written::HeadMismatch { stored });
+            }
+            self.add_events(batch)?;
         }
-        self.add_events(batch)?;
         if !batch.rejections.is_empty() {
             let Some((newest, refused)) = self.head(batch.auction_id)? else {
+                // Rejections alone, of an auction that is not there.
                 return Ok(Written::HeadMismatch { stored: Seq::ZERO });
             };
             self.add_rejections(batch, refused, newest)?;
@@ -93,8 +94,9 @@ impl<'c> Statements<'c> {
     }
 
     /// The seq of an auction's newest event, and how many rejections it has.
-    fn head(&mut self, id: AuctionId) -> Result<Option<(i64, i64)>, StoreError> {
-        Ok(self.head.query_row([id.0], |row| Ok((row.get(0)?, row.get(1)?))).optional()?)
+    fn head(&self, id: AuctionId) -> Result<Option<(i64, i64)>, StoreError> {
+        let mut head = self.connection.prepare_cached("SELECT seq, rejections FROM heads WHERE auction_id = ?1")?;
+        Ok(head.query_row([id.0], |row| Ok((row.get(0)?, row.get(1)?))).optional()?)
     }
 
     fn add_events(&mut self, batch: &AuctionBatch) -> Result<(), StoreError> {
@@ -147,11 +149,11 @@ impl<'c> Statements<'c> {
         let amount = bid.map(|bid| bid.amount).or_else(|| winner.map(|top| top.amount));
         let seq = event.seq.0;
         let (own_id, bid_id) = (seq.to_be_bytes(), bid.map(|bid| bid.bid_id.0.to_be_bytes()));
-        let event_id = bid_id.as_ref().map_or(&own_id[..], |bid_id| &bid_id[..]);
+        let event_key = bid_id.as_ref().map_or(&own_id[..], |bid_id| &bid_id[..]);
         self.add_event.execute(params![
             auction_id.0,
             seq >> EVENT_SHELF_BITS,
-            event_id,
+            event_key,
             seq,
             epoch.0,
             event.at.0,
@@ -178,8 +180,8 @@ impl<'c> Statements<'c> {
              reason, instant_us, min_next, top_seq, top_bidder_id, top_nick, top_amount, top_us) \
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
         )?;
-        let mut accepted =
-            connection.prepare_cached("SELECT 1 FROM events WHERE auction_id = ?1 AND shelf = ?2 AND event_id = ?3")?;
+        let mut accepted = connection
+            .prepare_cached("SELECT 1 FROM events WHERE auction_id = ?1 AND shelf = ?2 AND event_key = ?3")?;
         let shelves = newest_shelves(newest);
         for rejected in &batch.rejections {
             let bid_id = rejected.bid.bid_id.0.to_be_bytes();

@@ -44,7 +44,7 @@ impl Ledger for SqliteStore {
 
     async fn answered(&self, auction_id: AuctionId) -> Result<Vec<BidId>, StoreError> {
         self.read(move |connection| {
-            let every = "SELECT event_id FROM events WHERE auction_id = ?1 AND kind = 'bid' \
+            let every = "SELECT event_key FROM events WHERE auction_id = ?1 AND kind = 'bid' \
                  UNION ALL SELECT bid_id FROM rejections WHERE auction_id = ?1";
             let mut ids = bid_ids(connection, every, [auction_id.0])?;
             ids.sort_unstable();
@@ -71,16 +71,19 @@ impl Ledger for SqliteStore {
         limit: u32,
     ) -> Result<Vec<StoredEvent>, StoreError> {
         self.read(move |connection| {
-            let sql = format!(
-                "SELECT {EVENT} FROM events e WHERE e.auction_id = ?1 AND e.shelf >= ?2 >> 8 AND e.seq > ?2 \
-                 ORDER BY e.shelf, e.seq LIMIT ?3"
-            );
-            let mut statement = connection.prepare_cached(&sql)?;
-            let mut found = statement.query(params![auction_id.0, after.0, limit])?;
-            let mut events = Vec::new();
+            let mut statement = connection.prepare_cached(&events_in_order())?;
+            // One more than asked for, so that no two of one seq hide at a page's end: the schema lets them in.
+            let mut found = statement.query(params![auction_id.0, after.0, i64::from(limit) + 1])?;
+            let mut events: Vec<StoredEvent> = Vec::new();
             while let Some(row) = found.next()? {
-                events.push(rows::event(row)?);
+                let stored = rows::event(row)?;
+                let seq = stored.event.seq;
+                if events.last().is_some_and(|before| before.event.seq == seq) {
+                    return Err(rows::damaged(format!("event {seq} is there twice")));
+                }
+                events.push(stored);
             }
+            events.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
             Ok(events)
         })
         .await
@@ -126,7 +129,7 @@ impl Ledger for SqliteStore {
     async fn answered_twice(&self, auction_id: AuctionId, limit: u32) -> Result<Vec<BidId>, StoreError> {
         self.read(move |connection| {
             let more_than_one = "SELECT bid_id FROM (\
-                 SELECT event_id AS bid_id FROM events WHERE auction_id = ?1 AND kind = 'bid' \
+                 SELECT event_key AS bid_id FROM events WHERE auction_id = ?1 AND kind = 'bid' \
                  UNION ALL SELECT DISTINCT bid_id FROM rejections WHERE auction_id = ?1) \
                  GROUP BY bid_id HAVING count(*) > 1 LIMIT ?2";
             bid_ids(connection, more_than_one, params![auction_id.0, limit])
@@ -161,6 +164,14 @@ impl Ledger for SqliteStore {
     }
 }
 
+/// An auction's (?1) events above a seq (?2), up to a limit (?3).
+pub(super) fn events_in_order() -> String {
+    format!(
+        "SELECT {EVENT} FROM events e WHERE e.auction_id = ?1 AND e.shelf >= ?2 >> 8 AND e.seq > ?2 \
+         ORDER BY e.shelf, e.seq LIMIT ?3"
+    )
+}
+
 fn bid_ids(connection: &Connection, sql: &str, values: impl Params) -> Result<Vec<BidId>, StoreError> {
     let mut statement = connection.prepare_cached(sql)?;
     let found = statement.query_map(values, |row| row.get(0).map(|bytes| BidId(u128::from_be_bytes(bytes))))?;
@@ -171,7 +182,7 @@ fn bid_ids(connection: &Connection, sql: &str, values: impl Params) -> Result<Ve
 fn accepted(connection: &Connection, auction_id: AuctionId, bid_id: BidId) -> Result<Option<StoredEvent>, StoreError> {
     let sql = format!(
         "WITH RECURSIVE shelves (n) AS (SELECT seq >> 8 FROM heads WHERE auction_id = ?1 \
-         UNION ALL SELECT n - 1 FROM shelves WHERE n > 0) SELECT {EVENT} FROM shelves CROSS JOIN events e ON e.auction_id = ?1 AND e.shelf = shelves.n AND e.event_id = ?2 LIMIT 1"
+         UNION ALL SELECT n - 1 FROM shelves WHERE n > 0) SELECT {EVENT} FROM shelves CROSS JOIN events e ON e.auction_id = ?1 AND e.shelf = shelves.n AND e.event_key = ?2 LIMIT 1"
     );
     let mut statement = connection.prepare_cached(&sql)?;
     let mut found = statement.query(params![auction_id.0, bid_id.0.to_be_bytes()])?;

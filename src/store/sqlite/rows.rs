@@ -14,7 +14,7 @@ use crate::domain::{
 use crate::store::{RejectedBid, StoreError, StoredAuction, StoredEvent, StoredUser};
 
 /// What [`event`] reads, of `events e`.
-pub(super) const EVENT: &str = "e.epoch, e.seq, e.at_us, e.kind, e.event_id, e.bidder_id, e.nick, e.amount, e.message, \
+pub(super) const EVENT: &str = "e.epoch, e.seq, e.at_us, e.kind, e.event_key, e.bidder_id, e.nick, e.amount, e.message, \
      e.winner_seq, e.winner_us, e.ends_us";
 
 /// What [`rejected`] reads, of `rejections r`.

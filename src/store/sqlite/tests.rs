@@ -189,6 +189,16 @@ fn every_query_of_a_list_walks_an_index_in_order() {
     }
 }
 
+#[test]
+fn events_are_sorted_within_their_shelves_only() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("gavel.db");
+    super::migrate(&path).unwrap();
+    let plan = plan(&path, &super::ledger::events_in_order());
+    let walks = plan.contains("USING PRIMARY KEY (auction_id=? AND shelf>?)");
+    assert!(walks && plan.contains("LAST TERM OF ORDER BY"), "{plan}");
+}
+
 fn plan(path: &Path, sql: &str) -> String {
     let connection = Connection::open(path).unwrap();
     let mut statement = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();

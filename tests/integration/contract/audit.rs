@@ -132,11 +132,18 @@ async fn i5_a_wrong_winner_is_found() {
 #[tokio::test]
 async fn i5_an_event_beyond_the_head_is_found() {
     let fault = one_fault_after(
-        "INSERT INTO events SELECT auction_id, 0, x'05', 5, epoch, at_us + 1, kind, NULL, NULL, NULL, NULL, NULL, NULL, NULL \
+        "INSERT INTO events SELECT auction_id, 0, x'0000000000000005', 5, epoch, at_us + 1, kind, NULL, NULL, NULL, NULL, NULL, NULL, NULL \
          FROM events WHERE auction_id = 1 AND seq = 4",
     )
     .await;
     assert_eq!(fault, "I5 auction 1: events stand beyond the head 4");
+}
+
+#[tokio::test]
+async fn i5_an_event_that_is_there_twice_is_found() {
+    let twin = "INSERT INTO events SELECT auction_id, shelf, x'0a', seq, epoch, at_us, kind, bidder_id, nick, amount, \
+        message, winner_seq, winner_us, ends_us FROM events WHERE auction_id = 1 AND seq = 2";
+    assert_eq!(one_fault_after(twin).await, "I5 auction 1: event 2 is there twice");
 }
 
 #[tokio::test]
@@ -271,7 +278,7 @@ async fn i5_a_row_that_the_domain_does_not_know_is_found() {
 #[tokio::test]
 async fn i7_a_bid_id_both_accepted_and_rejected_is_found() {
     let fault = one_fault_after(
-        "UPDATE rejections SET bid_id = (SELECT event_id FROM events WHERE auction_id = 1 AND seq = 1) \
+        "UPDATE rejections SET bid_id = (SELECT event_key FROM events WHERE auction_id = 1 AND seq = 1) \
         WHERE reason = 'too_low'",
     )
     .await;
@@ -283,7 +290,7 @@ async fn i7_a_bid_id_accepted_twice_is_found() {
     // Within a shelf the schema refuses it.
     let fault = one_fault_after(
         "CREATE TABLE unchecked AS SELECT * FROM events; DROP TABLE events; ALTER TABLE unchecked RENAME TO events; \
-        UPDATE events SET event_id = (SELECT event_id FROM events WHERE auction_id = 1 AND seq = 1) \
+        UPDATE events SET event_key = (SELECT event_key FROM events WHERE auction_id = 1 AND seq = 1) \
         WHERE auction_id = 1 AND seq = 2",
     )
     .await;

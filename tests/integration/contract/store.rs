@@ -27,6 +27,7 @@ macro_rules! every_promise {
             ledger::a_closing_without_bids_settles_without_a_sale,
             ledger::answers_are_found_far_back,
             ledger::events_come_page_by_page,
+            ledger::events_of_a_long_auction_come_in_order_wherever_a_page_begins,
             ledger::heads_come_in_one_read_without_auctions_that_are_not_there,
             ledger::rejections_come_page_by_page_each_once,
             ledger::concurrent_commits_each_get_their_own_answer,

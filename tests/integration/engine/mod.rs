@@ -232,10 +232,10 @@ async fn an_auction_whose_stored_rows_are_damaged_does_not_keep_others_from_bein
     let house = house(folder.path(), true, Ack::Committed, LONG).await;
     let seller = house.store.auction(house.auction).await.unwrap().unwrap().terms.seller;
     let damaged = house.store.create_auction(new_auction(seller, &house.clock, LONG)).await.unwrap().id;
-    // An event that no head knows of, under the bid_id of the next one: that cannot be written.
+    // A row under the bid_id of the next event: that cannot be written.
     let beside = rusqlite::Connection::open(folder.path().join("gavel.db")).unwrap();
-    let stray = "INSERT INTO events (auction_id, shelf, event_id, seq, epoch, at_us, kind) \
-                 VALUES (?1, 0, ?2, 1, 1, 1, 'closed')";
+    let stray = "INSERT INTO events (auction_id, shelf, event_key, seq, epoch, at_us, kind) \
+                 VALUES (?1, 0, ?2, 0, 1, 1, 'closed')";
     beside.execute(stray, (damaged.0, 2_u128.to_be_bytes())).unwrap();
 
     // While the first is written, the other two gather for one commit.
@@ -250,6 +250,21 @@ async fn an_auction_whose_stored_rows_are_damaged_does_not_keep_others_from_bein
     assert_eq!(seq_of(&fine.await.unwrap().unwrap().unwrap()), 2);
     assert_eq!(hopeless.await.unwrap(), Err(BidError::OutcomePending));
     assert_eq!(house.store.commits.load(std::sync::atomic::Ordering::SeqCst), 2);
+}
+
+#[actix::test]
+async fn an_auction_with_an_event_beyond_its_head_waits_until_it_is_mended() {
+    let folder = tempfile::tempdir().unwrap();
+    let house = house(folder.path(), false, Ack::Committed, LONG).await;
+    let beside = rusqlite::Connection::open(folder.path().join("gavel.db")).unwrap();
+    let stray = "INSERT INTO events (auction_id, shelf, event_key, seq, epoch, at_us, kind) \
+                 VALUES (?1, 0, x'00', 1, 1, 1, 'closed')";
+    beside.execute(stray, [house.auction.0]).unwrap();
+    let bid = actix::spawn(house.start(house.bid(1, 0, 500)));
+    actix::clock::sleep(Duration::from_millis(300)).await;
+    assert_eq!(house.store.commits.load(std::sync::atomic::Ordering::SeqCst), 0);
+    beside.execute("DELETE FROM events WHERE event_key = x'00'", []).unwrap();
+    assert_eq!(seq_of(&bid.await.unwrap().unwrap().unwrap()), 1);
 }
 
 #[actix::test]

@@ -10,7 +10,7 @@ fn commit_unheard(server: &Server, auction: &str, Client { id, nick, .. }: &Clie
     let (now, bid_id) = (now_micros(), uuid().replace('-', ""));
     let statements = format!(
         "BEGIN IMMEDIATE; \
-         INSERT INTO events (auction_id, shelf, event_id, seq, epoch, at_us, kind, bidder_id, nick, amount) \
+         INSERT INTO events (auction_id, shelf, event_key, seq, epoch, at_us, kind, bidder_id, nick, amount) \
          SELECT {auction}, 0, x'{bid_id}', 1, epoch, {now}, 'bid', {id}, '{nick}', {amount} FROM ownership; \
          UPDATE heads SET (seq, epoch, last_us, bid_count, top_seq, top_bidder_id, top_nick, top_amount, top_us) = \
          (SELECT 1, epoch, at_us, 1, 1, bidder_id, nick, amount, at_us FROM events WHERE auction_id = {auction}) \

@@ -306,6 +306,29 @@ pub(crate) async fn events_come_page_by_page(backend: &impl Backend) {
     assert!(page(0, 0).await.is_empty());
 }
 
+/// Neighbours may be stored apart: 600 events, with `bid_id`s in no order.
+pub(crate) async fn events_of_a_long_auction_come_in_order_wherever_a_page_begins(backend: &impl Backend) {
+    let store = backend.open().await;
+    let mut driver = Driver::open(&store).await;
+    let (ann, bob) = (driver.ann.clone(), driver.bob.clone());
+    for number in 1_u32..=600 {
+        let bidder = if number % 2 == 0 { &ann } else { &bob };
+        let scattered = u128::from(number).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835);
+        driver.bid(bid(scattered, bidder, 100 + i64::from(number)), at(number.into())).unwrap();
+        if number % 50 == 0 {
+            driver.commit().await;
+        }
+    }
+    for after in [0, 1, 254, 255, 256, 257, 511, 512, 599, 600, i64::MAX] {
+        for limit in [1, 2, 255, 256, 257, 1_000] {
+            let events = store.events_after(driver.id, Seq(after), limit).await.unwrap();
+            let seqs: Vec<_> = events.iter().map(|stored| stored.event.seq.0).collect();
+            let end = after.saturating_add(i64::from(limit)).min(600);
+            assert_eq!(seqs, (after.saturating_add(1)..=end).collect::<Vec<_>>(), "{limit} after {after}");
+        }
+    }
+}
+
 pub(crate) async fn heads_come_in_one_read_without_auctions_that_are_not_there(backend: &impl Backend) {
     let store = backend.open().await;
     let mut one = Driver::open(&store).await;
