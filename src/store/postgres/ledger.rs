@@ -14,10 +14,10 @@ use crate::store::{
     AuctionBatch, Incomplete, Ledger, RejectedBid, RejectionCursor, StoreError, StoredAnswer, StoredEvent, Written,
 };
 
-/// The runs that hold seqs above $2 up to $3. The one that holds the first of them may begin before it.
+/// The runs that hold seqs above $2, so from $4 on, up to $3. The one that holds the first of them may begin before it.
 const RUNS: &str = "SELECT first_seq, epoch, at_us, bid_ids, bidder_ids, nicks, amounts, messages FROM bid_runs \
      WHERE auction_id = $1 AND first_seq >= coalesce((SELECT max(first_seq) FROM bid_runs \
-     WHERE auction_id = $1 AND first_seq <= $2::bigint + 1), 0) AND first_seq <= $3 AND last_seq > $2 ORDER BY first_seq";
+     WHERE auction_id = $1 AND first_seq <= $4), 0) AND first_seq <= $3 AND last_seq > $2 ORDER BY first_seq";
 
 /// Extensions and the closing with seqs above $2 up to $3.
 const MARKS: &str = "SELECT seq, epoch, at_us, NULL::bigint AS ends_us, winner_seq, winner_id, winner_nick, \
@@ -89,7 +89,7 @@ impl Ledger for PostgresStore {
     ) -> Result<Vec<StoredEvent>, StoreError> {
         let last = after.0.saturating_add(i64::from(limit));
         let mut events = Vec::new();
-        for row in self.read(RUNS, &[&auction_id.0, &after.0, &last]).await? {
+        for row in self.read(RUNS, &[&auction_id.0, &after.0, &last, &after.0.saturating_add(1)]).await? {
             add_run(&row, after.0, last, &mut events)?;
         }
         let marks = self.read(MARKS, &[&auction_id.0, &after.0, &last]).await?;

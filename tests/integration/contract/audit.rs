@@ -141,7 +141,7 @@ async fn i5_an_event_beyond_the_head_is_found() {
 
 #[tokio::test]
 async fn i5_an_event_that_is_there_twice_is_found() {
-    let twin = "INSERT INTO events SELECT auction_id, shelf, x'0a', seq, epoch, at_us, kind, bidder_id, nick, amount, \
+    let twin = "INSERT INTO events SELECT auction_id, shelf, randomblob(16), seq, epoch, at_us, kind, bidder_id, nick, amount, \
         message, winner_seq, winner_us, ends_us FROM events WHERE auction_id = 1 AND seq = 2";
     assert_eq!(one_fault_after(twin).await, "I5 auction 1: event 2 is there twice");
 }
