@@ -91,6 +91,12 @@ impl Driver {
         decided
     }
 
+    /// Bid `number` of a run in which `ann` and `bob` take turns, each a little higher and later than the one before.
+    pub(crate) fn bid_in_turn(&mut self, number: i64, bid_id: u128) {
+        let bidder = if number % 2 == 0 { self.bob.clone() } else { self.ann.clone() };
+        self.bid(bid(bid_id, &bidder, 100 + number), at(number)).unwrap();
+    }
+
     pub(crate) fn close(&mut self, at: Timestamp) -> Arc<Event> {
         self.decide(Command::Close, at).unwrap()
     }

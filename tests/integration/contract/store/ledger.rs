@@ -198,10 +198,8 @@ pub(crate) async fn a_rejection_under_a_remembered_bid_id_is_skipped(backend: &i
 pub(crate) async fn a_rejection_of_a_bid_that_was_accepted_far_along_is_skipped(backend: &impl Backend) {
     let store = backend.open().await;
     let mut driver = Driver::open(&store).await;
-    let bidders = [driver.ann.clone(), driver.bob.clone()];
     for number in 1..=600_i64 {
-        let bidder = &bidders[usize::from(number % 2 == 0)];
-        driver.bid(bid(u128::from(number.unsigned_abs()), bidder, 100 + number), at(number)).unwrap();
+        driver.bid_in_turn(number, u128::from(number.unsigned_abs()));
     }
     assert_eq!(driver.commit().await, Written::Committed);
     // As the committer sends rejections alone: without a place.
@@ -289,10 +287,8 @@ pub(crate) async fn answers_are_found_far_back(backend: &impl Backend) {
 pub(crate) async fn events_come_page_by_page(backend: &impl Backend) {
     let store = backend.open().await;
     let mut driver = Driver::open(&store).await;
-    let (ann, bob) = (driver.ann.clone(), driver.bob.clone());
     for number in 1_u32..=5 {
-        let bidder = if number % 2 == 0 { &ann } else { &bob };
-        driver.bid(bid(number.into(), bidder, 100 + i64::from(number)), at(number.into())).unwrap();
+        driver.bid_in_turn(number.into(), number.into());
     }
     driver.commit().await;
     let page = async |after, limit| {
@@ -310,11 +306,9 @@ pub(crate) async fn events_come_page_by_page(backend: &impl Backend) {
 pub(crate) async fn events_of_a_long_auction_come_in_order_wherever_a_page_begins(backend: &impl Backend) {
     let store = backend.open().await;
     let mut driver = Driver::open(&store).await;
-    let (ann, bob) = (driver.ann.clone(), driver.bob.clone());
     for number in 1_u32..=600 {
-        let bidder = if number % 2 == 0 { &ann } else { &bob };
         let scattered = u128::from(number).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835);
-        driver.bid(bid(scattered, bidder, 100 + i64::from(number)), at(number.into())).unwrap();
+        driver.bid_in_turn(number.into(), scattered);
         if number % 50 == 0 {
             driver.commit().await;
         }
