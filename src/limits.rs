@@ -244,6 +244,12 @@ pub const FRAMES_PER_SECOND_PER_SESSION: u32 = 100;
 pub const FRAMES_AT_ONCE_PER_SESSION: u32 = 200;
 /// Bytes a session hands to its socket in one write: bounds what waits behind a full socket. The rest goes with the next.
 pub const SEND_BYTES_AT_ONCE: usize = 16 * 1_024;
+/// Bytes a session takes from its socket in one read. The rest comes with the next.
+pub const RECEIVE_BYTES_AT_ONCE: usize = 8 * 1_024;
+/// How long an ended connection is read on, so that the last words reach the peer.
+pub const LINGER: Span = Span::from_secs(1);
+/// Bytes read meanwhile and thrown away. More → the connection is cut.
+pub const LINGER_BYTES: u64 = 256 * 1_024;
 /// Frames that may wait for a session when a tick is due. More → this session skips the tick.
 pub const TICK_BACKLOG_FRAMES: usize = 8;
 /// Events of an auction that a hub keeps for sessions that come back. Older → read from the history.

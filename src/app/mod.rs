@@ -3,19 +3,19 @@
 //! Nothing is decided here; who reads [`Application::build`] knows how the house hangs together.
 
 mod foundation;
+mod listen;
 mod live;
 mod node;
 mod sign_outs;
 mod stop;
 
 use std::io;
-use std::net::TcpListener;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use actix_web::dev::Server;
-use actix_web::{App, HttpServer, web};
+use actix_web::web;
 use metrics_exporter_prometheus::PrometheusHandle;
 
 use crate::account::Accounts;
@@ -23,13 +23,14 @@ use crate::auction::{Engine, EngineParts};
 use crate::bus::{Bus, Subscriber};
 use crate::clock::Clock;
 use crate::cluster::Router;
-use crate::http::{self, Door};
+use crate::http::Door;
 use crate::limits;
 use crate::session::{self, Ending, Hubs, SharedReads};
 use crate::settings::Settings;
 use crate::store::ownership::ShardId;
 use crate::store::{Store, StoreError};
 use foundation::{Foundation, Shared};
+use listen::listen;
 use live::{RouterDesk, StoreHistory};
 use node::{Node, NodeParts};
 use sign_outs::{Forgetting, SignOuts};
@@ -221,27 +222,4 @@ async fn observe(engine: Arc<Engine>, metrics: PrometheusHandle) {
         engine.observe();
         metrics.run_upkeep();
     }
-}
-
-fn listen(settings: &Settings, door: web::Data<Door>, hubs: web::Data<Hubs>) -> Result<(Server, String), StartError> {
-    let address = settings.listen;
-    let failed = |source| StartError::Listen { address, source };
-    let listener = TcpListener::bind(address).map_err(failed)?;
-    let url = format!("http://{}", listener.local_addr().map_err(failed)?);
-    let app =
-        move || App::new().app_data(web::Data::clone(&door)).app_data(web::Data::clone(&hubs)).configure(http::routes);
-    let server = HttpServer::new(app)
-        .workers(settings.workers)
-        .max_connections(limits::SESSIONS_MAX.div_ceil(settings.workers))
-        .keep_alive(Duration::from(limits::KEEP_ALIVE))
-        .client_request_timeout(limits::REQUEST_HEAD_WITHIN.into())
-        .h1_allow_half_closed(false)
-        .tcp_nodelay(true)
-        .on_connect(|stream, _| session::tune_connection(stream))
-        .shutdown_timeout(Duration::from(limits::CONNECTIONS_END_WITHIN).as_secs())
-        .disable_signals()
-        .listen(listener)
-        .map_err(failed)?
-        .run();
-    Ok((server, url))
 }

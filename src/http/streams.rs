@@ -70,20 +70,19 @@ pub(super) async fn server_clock(
 /// A WebSocket. Browsers let any page open one, so the page must be ours when the cookie speaks.
 pub(super) async fn web_socket(
     request: HttpRequest,
-    payload: web::Payload,
     _: NoParams,
-    watcher: Watcher,
+    Watcher { place, by_cookie, asker }: Watcher,
 ) -> Result<HttpResponse, HttpError> {
-    if watcher.by_cookie && !origin_allowed(&request, &watcher.door.settings) {
+    if by_cookie && !origin_allowed(&request, &asker.door.settings) {
         return Err(HttpError::ForbiddenOrigin);
     }
-    let opened = websocket::open(&watcher.hubs, &request, payload, watcher.signed_in.as_deref());
+    let opened = websocket::open(&asker.hubs, &request, asker.signed_in.as_deref(), Some(place));
     let response = opened.map_err(|error| match error {
         OpenError::Refused(why) => HttpError::from(why),
         OpenError::Handshake(_error) => HttpError::UpgradeRequired,
     })?;
-    watcher.still_signed_in().await?;
-    Ok(holding(watcher.place, response))
+    asker.still_signed_in().await?;
+    Ok(response)
 }
 
 /// One auction's events.
@@ -102,7 +101,7 @@ pub(super) async fn one_auction(
         Some(last) if last.auction_id == id => Some(Position::from(last)),
         _ => from.map(Position::after),
     };
-    if !watcher.hubs.knows(id).await? {
+    if !watcher.asker.hubs.knows(id).await? {
         return Err(HttpError::NotFound);
     }
     watcher.follow(&[(id, after)]).await
@@ -125,10 +124,14 @@ pub(super) async fn many_auctions(
 
 /// Who opens a stream: anyone may watch. A stale cookie leaves a watcher anonymous; a stale bearer token is told.
 pub(super) struct Watcher {
-    signed_in: Option<Arc<SignedIn>>,
+    asker: Asker,
     by_cookie: bool,
-    token: Option<String>,
     place: HeldStream,
+}
+
+struct Asker {
+    signed_in: Option<Arc<SignedIn>>,
+    token: Option<String>,
     hubs: web::Data<Hubs>,
     door: web::Data<Door>,
 }
@@ -150,18 +153,20 @@ impl FromRequest for Watcher {
             if with_bearer && signed_in.is_none() {
                 return Err(HttpError::Unauthenticated);
             }
-            Ok(Self { signed_in, by_cookie, token, place, hubs, door })
+            Ok(Self { asker: Asker { signed_in, token, hubs, door }, by_cookie, place })
         })
     }
 }
 
 impl Watcher {
     async fn follow(self, auctions: &[(AuctionId, Option<Position>)]) -> Result<HttpResponse, HttpError> {
-        let response = sse::open(&self.hubs, auctions, self.signed_in.as_deref())?;
-        self.still_signed_in().await?;
+        let response = sse::open(&self.asker.hubs, auctions, self.asker.signed_in.as_deref())?;
+        self.asker.still_signed_in().await?;
         Ok(holding(self.place, response))
     }
+}
 
+impl Asker {
     /// A sign-out between the look-up and the registration of the stream found no stream to end: ends it now.
     async fn still_signed_in(&self) -> Result<(), HttpError> {
         if let (Some(signed_in), Some(token)) = (&self.signed_in, &self.token)

@@ -19,9 +19,9 @@ use crate::protocol::given::FieldFault;
 mod catch_up;
 mod channel;
 pub mod clock;
+mod connection;
 mod ending;
 mod feed;
-mod frame_guard;
 mod frames;
 pub mod heads;
 pub mod hub;
@@ -43,6 +43,7 @@ pub mod sign_ins;
 pub mod sse;
 mod ticks;
 mod tune;
+pub mod upgrade;
 pub mod websocket;
 
 #[cfg(test)]

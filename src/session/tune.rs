@@ -1,20 +1,17 @@
-//! How the kernel treats a client's connection, for `HttpServer::on_connect`.
+//! How the kernel treats a client's connection, for `HttpServiceBuilder::on_connect_ext`.
 //!
 //! A session actor is not run while its peer does not read, so it cannot end itself; the kernel can.
 //! When it gives the connection up, the socket fails, the connection's task ends and all it held is
 //! freed. Until then it holds at most one write and the send buffer set here.
-
-use std::any::Any;
 
 use actix_web::rt::net::TcpStream;
 use socket2::{SockRef, TcpKeepalive};
 
 use crate::limits::{PEER_STUCK, PING_EVERY, SOCKET_SEND_BUFFER_BYTES};
 
-/// Sets up `stream` if it is a TCP connection: no delay of small writes, a bounded send buffer, and an
+/// Sets up `stream`: no delay of small writes, a bounded send buffer, and an
 /// end for peers that are gone or take nothing. What the system does not support is left as it is.
-pub fn tune_connection(stream: &dyn Any) {
-    let Some(stream) = stream.downcast_ref::<TcpStream>() else { return };
+pub fn tune_connection(stream: &TcpStream) {
     if let Err(error) = tune(&SockRef::from(stream)) {
         tracing::debug!(%error, "a connection could not be set up in full");
     }

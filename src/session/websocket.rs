@@ -1,28 +1,25 @@
 //! The actor of one WebSocket connection.
 //!
-//! The only file that names actix-web-actors' `ws`. It turns frames into calls of the hub and the bid
-//! desk, and empties its queue in as few writes as possible. The actor is run only while its peer
-//! reads, so nothing here keeps time: pings, time-outs and ends come from the hub.
+//! It turns frames into calls of the hub and the bid desk, and empties its queue in as few writes as
+//! possible. While its peer does not read it does nothing else, so nothing here keeps time: pings,
+//! time-outs and ends come from the hub.
 
-use std::cell::Cell;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
-use actix::fut::ActorFuture;
-use actix::{Actor, ActorContext, AsyncContext, StreamHandler};
 use actix_http::ws::Item;
 use actix_web::rt::time::{Sleep, sleep};
-use actix_web::{HttpRequest, HttpResponse, web};
-use actix_web_actors::ws::{self, CloseCode, CloseReason, Message, ProtocolError, WebsocketContext};
+use actix_web::{HttpRequest, HttpResponse};
+use actix_web_actors::ws::{self, CloseCode, CloseReason, Frame, HandshakeError, ProtocolError};
 use bytes::BytesMut;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 
+use super::connection::Connection;
 use super::ending::Ending;
-use super::frame_guard::FrameGuard;
 use super::frames;
 use super::hub::{LocalHub, Session, Ticket, TooManySubscriptions};
 use super::hubs::Hubs;
@@ -30,8 +27,9 @@ use super::pace::Pace;
 use super::position::Position;
 use super::requests::{self, Malformed, Request};
 use super::seats::{Kind, Refused};
+use super::upgrade::Upgrade;
 use super::{BidFrame, Refusal, Why};
-use crate::account::SignedIn;
+use crate::account::{HeldStream, SignedIn};
 use crate::domain::{AuctionId, Bidder};
 use crate::limits::{BIDS_IN_FLIGHT_PER_SESSION, FRAME_BYTES_MAX, INVALID_FRAMES_MAX, RECEIPTS_AWAITED};
 use crate::protocol::bid::Offer;
@@ -41,43 +39,41 @@ use crate::protocol::bid::Offer;
 pub enum OpenError {
     #[error(transparent)]
     Refused(#[from] Refused),
-    /// The request is no WebSocket handshake; the error says why.
+    /// The request is no WebSocket handshake.
     #[error("{0}")]
-    Handshake(actix_web::Error),
+    Handshake(#[from] HandshakeError),
 }
 
-/// Answers the handshake and starts the session's actor.
+/// Answers the handshake; the session begins once that is answered. `place` goes with the session.
 ///
 /// # Errors
 /// When the node has no room, or the request is no handshake.
 pub fn open(
     hubs: &Arc<Hubs>,
     request: &HttpRequest,
-    payload: web::Payload,
     signed_in: Option<&SignedIn>,
+    place: Option<HeldStream>,
 ) -> Result<HttpResponse, OpenError> {
+    let mut response = ws::handshake(request)?;
+    let upgrade = Upgrade::of(request).ok_or(HandshakeError::NoWebsocketUpgrade)?;
     let hub = hubs.local();
     let ticket = signed_in.map(|signed_in| Ticket { token: signed_in.token, expires_at: signed_in.expires_at });
-    let too_large = Rc::new(Cell::new(false));
-    let actor = WebsocketSession {
+    upgrade.give(WebsocketSession {
         session: hub.join(Kind::WebSocket, ticket)?,
         pace: Pace::new(hub.now()),
         hub,
         bidder: signed_in.map(|signed_in| signed_in.user.bidder()),
         bids: FuturesUnordered::new(),
         fragments: None,
-        too_large: Rc::clone(&too_large),
         invalid_frames: 0,
         receipts_awaited: None,
-    };
-    ws::WsResponseBuilder::new(actor, request, FrameGuard::new(payload, too_large))
-        .frame_size(FRAME_BYTES_MAX)
-        .start()
-        .map_err(OpenError::Handshake)
+        _place: place,
+    });
+    Ok(response.finish())
 }
 
 /// See the file's head.
-struct WebsocketSession {
+pub(super) struct WebsocketSession {
     hub: LocalHub,
     session: Rc<Session>,
     bidder: Option<Bidder>,
@@ -85,21 +81,10 @@ struct WebsocketSession {
     bids: FuturesUnordered<Pin<Box<dyn Future<Output = String>>>>,
     /// A message that comes in several frames.
     fragments: Option<BytesMut>,
-    too_large: Rc<Cell<bool>>,
     invalid_frames: u32,
     pace: Pace,
     receipts_awaited: Option<Pin<Box<Sleep>>>,
-}
-
-type Wire = WebsocketContext<WebsocketSession>;
-
-impl Actor for WebsocketSession {
-    type Context = Wire;
-
-    fn started(&mut self, wire: &mut Wire) {
-        wire.text(frames::welcome(self.bidder.as_ref(), self.hub.now()));
-        wire.spawn(Pump);
-    }
+    _place: Option<HeldStream>,
 }
 
 impl Drop for WebsocketSession {
@@ -108,34 +93,74 @@ impl Drop for WebsocketSession {
     }
 }
 
-/// Sends what waits each time the actor is woken. It comes after the client's frames in the actor's
-/// list, so bids that were just placed are polled in the same turn.
-struct Pump;
-
-impl ActorFuture<WebsocketSession> for Pump {
-    type Output = ();
-
-    fn poll(self: Pin<&mut Self>, actor: &mut WebsocketSession, wire: &mut Wire, task: &mut Context<'_>) -> Poll<()> {
-        actor.pump(wire, task)
-    }
-}
-
 impl WebsocketSession {
-    fn pump(&mut self, wire: &mut Wire, task: &mut Context<'_>) -> Poll<()> {
+    /// Serves the client until one of both has had enough.
+    pub(super) async fn run(mut self, wire: &mut Connection) {
+        wire.text(frames::welcome(self.bidder.as_ref(), self.hub.now()));
+        self.take_frames(wire);
+        poll_fn(|task| self.poll(wire, task)).await;
+    }
+
+    fn poll(&mut self, wire: &mut Connection, task: &mut Context<'_>) -> Poll<()> {
+        loop {
+            if ready!(wire.poll_sent(task)).is_err() || wire.is_closing() {
+                return Poll::Ready(());
+            }
+            let received = match wire.poll_received(task) {
+                Poll::Ready(Ok(true)) => true,
+                Poll::Ready(Ok(false) | Err(_)) => return Poll::Ready(()),
+                Poll::Pending => false,
+            };
+            if received {
+                self.take_frames(wire);
+            }
+            // After the client's frames, so that bids that were just placed are polled in the same turn.
+            self.pump(wire, task);
+            if !received && !wire.has_unsent() {
+                return Poll::Pending;
+            }
+        }
+    }
+
+    fn take_frames(&mut self, wire: &mut Connection) {
+        while !wire.is_closing() {
+            match wire.frame() {
+                Ok(Some(frame)) => self.take_frame(frame, wire),
+                Ok(None) => return,
+                Err(error) => end(wire, fault(&error)),
+            }
+        }
+    }
+
+    fn take_frame(&mut self, frame: Frame, wire: &mut Connection) {
+        self.session.heard_at.set(self.hub.now());
+        match frame {
+            Frame::Text(text) => match std::str::from_utf8(&text) {
+                Ok(text) => self.take_text(text, wire),
+                Err(_) => end(wire, Ending::NotUtf8),
+            },
+            Frame::Continuation(item) => self.take_fragment(item, wire),
+            Frame::Binary(_) => end(wire, Ending::NotText),
+            Frame::Ping(payload) => wire.pong(payload),
+            Frame::Pong(_) => {}
+            Frame::Close(reason) => wire.close(reason),
+        }
+    }
+
+    /// Puts on the wire what waits: receipts, then what the hub has, then the end.
+    fn pump(&mut self, wire: &mut Connection, task: &mut Context<'_>) {
         self.session.queue.register(task.waker());
         while let Poll::Ready(Some(receipt)) = self.bids.poll_next_unpin(task) {
             wire.text(receipt);
         }
         self.hub.take(&self.session, |frame| wire.text(frame));
         if self.session.queue.take_ping() {
-            wire.ping(b"");
+            wire.ping();
         }
-        match self.session.queue.ending_due() {
-            Some(ending) if !self.awaits_receipts(ending, task) => {
-                end(wire, ending);
-                Poll::Ready(())
-            }
-            _ => Poll::Pending,
+        if let Some(ending) = self.session.queue.ending_due()
+            && !self.awaits_receipts(ending, task)
+        {
+            end(wire, ending);
         }
     }
 
@@ -151,7 +176,7 @@ impl WebsocketSession {
             .is_pending()
     }
 
-    fn take_text(&mut self, text: &str, wire: &mut Wire) {
+    fn take_text(&mut self, text: &str, wire: &mut Connection) {
         let request = requests::parse(text);
         if let Ok(request) = &request
             && !matches!(request, Request::Bid { .. })
@@ -173,7 +198,7 @@ impl WebsocketSession {
         }
     }
 
-    fn take_bid(&mut self, auction_id: AuctionId, offer: Offer, wire: &mut Wire) {
+    fn take_bid(&mut self, auction_id: AuctionId, offer: Offer, wire: &mut Connection) {
         let bid_id = Some(offer.bid_id);
         let refusal = |why| Refusal { is_bid: true, bid_id, ..about(Some(auction_id), why) };
         let Some(bidder) = self.bidder.clone() else {
@@ -190,12 +215,12 @@ impl WebsocketSession {
         self.bids.push(Box::pin(async move { desk.place(frame).await }));
     }
 
-    fn refuse(&self, refusal: Refusal, wire: &mut Wire) {
+    fn refuse(&self, refusal: Refusal, wire: &mut Connection) {
         wire.text(self.hub.node().desk.refuse(refusal));
     }
 
     /// Counts a frame that should not have come. True when it was one too many.
-    fn is_one_too_many(&mut self, wire: &mut Wire) -> bool {
+    fn is_one_too_many(&mut self, wire: &mut Connection) -> bool {
         self.invalid_frames += 1;
         let too_many = self.invalid_frames > INVALID_FRAMES_MAX;
         if too_many {
@@ -204,13 +229,13 @@ impl WebsocketSession {
         too_many
     }
 
-    fn slow_down(&mut self, request: &Request, wire: &mut Wire) {
+    fn slow_down(&mut self, request: &Request, wire: &mut Connection) {
         if !self.is_one_too_many(wire) {
             self.refuse(about(request.auction_id(), Why::TooFast), wire);
         }
     }
 
-    fn set_right(&mut self, malformed: Malformed, wire: &mut Wire) {
+    fn set_right(&mut self, malformed: Malformed, wire: &mut Connection) {
         if !self.is_one_too_many(wire) {
             let Malformed { faults, is_bid, auction_id, bid_id } = malformed;
             self.refuse(Refusal { why: Why::Invalid(faults), is_bid, auction_id, bid_id }, wire);
@@ -218,7 +243,7 @@ impl WebsocketSession {
     }
 
     /// Puts together a message that comes in several frames, within the bound of one.
-    fn take_fragment(&mut self, item: Item, wire: &mut Wire) {
+    fn take_fragment(&mut self, item: Item, wire: &mut Connection) {
         let (part, last) = match item {
             Item::FirstBinary(_) => return end(wire, Ending::NotText),
             Item::FirstText(part) => {
@@ -240,48 +265,20 @@ impl WebsocketSession {
             }
         }
     }
-
-    /// Why the client's stream failed; `None` when the client is just gone.
-    fn fault(&self, error: &ProtocolError) -> Option<Ending> {
-        if self.too_large.get() || matches!(error, ProtocolError::Overflow) {
-            return Some(Ending::TooLarge);
-        }
-        match error {
-            // The decoder has no error of its own for text that is not UTF-8.
-            ProtocolError::Io(io) if io.to_string().contains("utf-8") => Some(Ending::NotUtf8),
-            ProtocolError::Io(io) if io.kind() == std::io::ErrorKind::InvalidData => Some(Ending::ProtocolError),
-            ProtocolError::Io(_) => None,
-            ProtocolError::UnmaskedFrame
-            | ProtocolError::MaskedFrame
-            | ProtocolError::InvalidOpcode(_)
-            | ProtocolError::InvalidLength(_)
-            | ProtocolError::BadOpCode
-            | ProtocolError::Overflow
-            | ProtocolError::ContinuationNotStarted
-            | ProtocolError::ContinuationStarted
-            | ProtocolError::ContinuationFragment(_) => Some(Ending::ProtocolError),
-        }
-    }
 }
 
-impl StreamHandler<Result<Message, ProtocolError>> for WebsocketSession {
-    fn handle(&mut self, message: Result<Message, ProtocolError>, wire: &mut Wire) {
-        self.session.heard_at.set(self.hub.now());
-        match message {
-            Ok(Message::Text(text)) => self.take_text(&text, wire),
-            Ok(Message::Continuation(item)) => self.take_fragment(item, wire),
-            Ok(Message::Binary(_)) => end(wire, Ending::NotText),
-            Ok(Message::Ping(payload)) => wire.pong(&payload),
-            Ok(Message::Pong(_) | Message::Nop) => {}
-            Ok(Message::Close(reason)) => {
-                wire.close(reason);
-                wire.stop();
-            }
-            Err(error) => match self.fault(&error) {
-                Some(ending) => end(wire, ending),
-                None => wire.stop(),
-            },
-        }
+const fn fault(error: &ProtocolError) -> Ending {
+    match error {
+        ProtocolError::Overflow => Ending::TooLarge,
+        ProtocolError::Io(_)
+        | ProtocolError::UnmaskedFrame
+        | ProtocolError::MaskedFrame
+        | ProtocolError::InvalidOpcode(_)
+        | ProtocolError::InvalidLength(_)
+        | ProtocolError::BadOpCode
+        | ProtocolError::ContinuationNotStarted
+        | ProtocolError::ContinuationStarted
+        | ProtocolError::ContinuationFragment(_) => Ending::ProtocolError,
     }
 }
 
@@ -289,10 +286,9 @@ fn about(auction_id: Option<AuctionId>, why: Why) -> Refusal {
     Refusal { why, is_bid: false, auction_id, bid_id: None }
 }
 
-fn end(wire: &mut Wire, ending: Ending) {
+fn end(wire: &mut Connection, ending: Ending) {
     wire.close(Some(CloseReason {
         code: CloseCode::from(ending.code()),
         description: Some(ending.words().to_owned()),
     }));
-    wire.stop();
 }

@@ -83,9 +83,8 @@ async fn a_stuck_reader_is_cut_with_a_code_of_its_own() {
 #[cfg(target_os = "linux")]
 #[actix_web::test]
 async fn a_reader_that_never_reads_again_is_freed_by_the_kernel() {
-    fn impatient(stream: &dyn std::any::Any) {
+    fn impatient(stream: &TcpStream) {
         crate::session::tune_connection(stream);
-        let stream: &TcpStream = stream.downcast_ref().unwrap();
         SockRef::from(stream).set_tcp_user_timeout(Some(Duration::from_secs(1))).unwrap();
     }
     let node = Node::start_tuned(House::with_auctions(1), impatient);

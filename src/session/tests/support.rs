@@ -6,8 +6,9 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use actix_web::dev::ServerHandle;
-use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
+use actix_http::HttpService;
+use actix_server::{ServerBuilder, ServerHandle};
+use actix_web::{App, HttpRequest, HttpResponse, web};
 use async_trait::async_trait;
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
@@ -20,6 +21,7 @@ use crate::account::{SignedIn, User};
 use crate::bus::{Publication, Subscriber};
 use crate::clock::Clock;
 use crate::domain::{AuctionId, BidId, Bidder, Epoch, Event, EventKind, Money, PlaceBid, Seq, Span, Timestamp, UserId};
+use crate::session::upgrade::{Application, upgrades};
 use crate::session::{
     BidDesk, BidFrame, History, HistoryUnavailable, Hubs, Position, Refusal, Snapshot, sse, tune_connection, websocket,
 };
@@ -160,13 +162,9 @@ fn signed_in(request: &HttpRequest) -> Option<SignedIn> {
     Some(SignedIn { user, token, expires_at: START.plus(Span::from_secs(3_600)) })
 }
 
-async fn web_socket(
-    request: HttpRequest,
-    payload: web::Payload,
-    hubs: web::Data<Arc<Hubs>>,
-) -> Result<HttpResponse, actix_web::Error> {
+async fn web_socket(request: HttpRequest, hubs: web::Data<Arc<Hubs>>) -> Result<HttpResponse, actix_web::Error> {
     let user = signed_in(&request);
-    websocket::open(&hubs, &request, payload, user.as_ref()).map_err(actix_web::error::ErrorServiceUnavailable)
+    websocket::open(&hubs, &request, user.as_ref(), None).map_err(actix_web::error::ErrorServiceUnavailable)
 }
 
 async fn events(
@@ -194,32 +192,37 @@ impl Node {
         Self::start_with(house, 1, tune_connection)
     }
 
-    pub(super) fn start_tuned(house: House, tune: fn(&dyn std::any::Any)) -> Self {
+    pub(super) fn start_tuned(house: House, tune: fn(&TcpStream)) -> Self {
         Self::start_with(house, 2, tune)
     }
 
-    fn start_with(house: House, workers: usize, tune: fn(&dyn std::any::Any)) -> Self {
+    fn start_with(house: House, workers: usize, tune: fn(&TcpStream)) -> Self {
         let house = Arc::new(house);
         let clock = Arc::new(Clock::manual(START));
         let history: Arc<dyn History> = Arc::<House>::clone(&house);
         let desk: Arc<dyn BidDesk> = Arc::<House>::clone(&house);
         let hubs = Arc::new(Hubs::new(Arc::clone(&clock), history, desk));
         let data = web::Data::new(Arc::clone(&hubs));
-        let server = HttpServer::new(move || {
-            App::new()
+        let app = move || {
+            let routes = App::new()
                 .app_data(data.clone())
                 .route("/ws", web::get().to(web_socket))
                 .route("/events/{auctions}/{after}", web::get().to(events))
-                .route("/sse", web::get().to(server_clock))
-        })
-        .on_connect(move |stream, _| tune(stream))
-        .h1_allow_half_closed(false)
-        .workers(workers)
-        .disable_signals()
-        .bind(("127.0.0.1", 0))
-        .unwrap();
-        let address = server.addrs()[0];
-        let server = server.run();
+                .route("/sse", web::get().to(server_clock));
+            Application::new(routes)
+        };
+        let service = move || {
+            HttpService::build()
+                .on_connect_ext(move |stream: &TcpStream, _| tune(stream))
+                .h1_allow_half_closed(false)
+                .upgrade(upgrades(app()))
+                .finish(app())
+                .tcp()
+        };
+        let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        let address = listener.local_addr().unwrap();
+        let server = ServerBuilder::new().workers(workers).disable_signals();
+        let server = server.listen("node", listener, service).unwrap().run();
         let handle = server.handle();
         actix_web::rt::spawn(server);
         Self { hubs, house, clock, address, server: handle }

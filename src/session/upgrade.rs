@@ -1,0 +1,170 @@
+//! HTTP/1.1 upgrades: how the connection of a handshake becomes its session's own.
+//!
+//! actix-http hands over a request that asks for an upgrade together with its connection. The application
+//! answers it like any other, and a handler that accepts leaves its session in the request's [`Upgrade`].
+//! After the answer nothing of HTTP is left on the connection, neither buffers nor timers.
+
+use std::cell::RefCell;
+use std::convert::Infallible;
+use std::io;
+use std::pin::pin;
+use std::rc::Rc;
+
+use actix_codec::{Framed, FramedParts};
+use actix_http::body::{BodySize, BoxBody, MessageBody as _};
+use actix_http::h1::{Codec, Message};
+use actix_http::{HttpMessage as _, Request, Response, StatusCode};
+use actix_service::{IntoServiceFactory, Service, ServiceFactory, fn_factory, fn_service};
+use actix_web::dev::{AppConfig, ServiceResponse};
+use actix_web::rt::net::TcpStream;
+use actix_web::{Error, HttpRequest};
+use futures_util::SinkExt as _;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::time::timeout;
+use tokio_util::codec::Encoder as _;
+
+use super::connection::Connection;
+use super::websocket::WebsocketSession;
+use crate::limits::{LINGER, LINGER_BYTES};
+
+/// In the extensions of a request whose connection can be had: where the handler leaves the session.
+#[derive(Clone, Default)]
+pub(super) struct Upgrade(Rc<RefCell<Option<WebsocketSession>>>);
+
+impl Upgrade {
+    /// The request's, if its connection can be had.
+    pub(super) fn of(request: &HttpRequest) -> Option<Self> {
+        request.extensions().get::<Self>().cloned()
+    }
+
+    /// Once the request is answered with 101, the connection is to be `session`'s.
+    pub(super) fn give(&self, session: WebsocketSession) {
+        *self.0.borrow_mut() = Some(session);
+    }
+
+    fn take(&self) -> Option<WebsocketSession> {
+        self.0.borrow_mut().take()
+    }
+}
+
+/// An actix-web application as actix-http takes it, for `HttpServiceBuilder::finish` and [`upgrades`].
+pub struct Application<S>(S);
+
+impl<S> Application<S> {
+    pub fn new(app: impl IntoServiceFactory<S, Request>) -> Self
+    where
+        S: ServiceFactory<Request>,
+    {
+        Self(app.into_factory())
+    }
+}
+
+impl<S> ServiceFactory<Request> for Application<S>
+where
+    S: ServiceFactory<Request, Config = AppConfig>,
+{
+    type Response = S::Response;
+    type Error = S::Error;
+    type Config = ();
+    type Service = S::Service;
+    type InitError = S::InitError;
+    type Future = S::Future;
+
+    fn new_service(&self, (): ()) -> Self::Future {
+        self.0.new_service(AppConfig::default())
+    }
+}
+
+/// Answers requests for an upgrade with `app`, for `HttpServiceBuilder::upgrade`.
+pub fn upgrades<S>(
+    app: Application<S>,
+) -> impl ServiceFactory<
+    (Request, Framed<TcpStream, Codec>),
+    Config = (),
+    Response = (),
+    Error = Infallible,
+    InitError = (),
+    Future = impl Future + 'static,
+>
+where
+    S: ServiceFactory<Request, Config = AppConfig, Response = ServiceResponse, Error = Error, InitError = ()> + 'static,
+    S::Service: 'static,
+{
+    let app = Rc::new(app);
+    fn_factory(move || {
+        let app = Rc::clone(&app);
+        async move {
+            let app = Rc::new(app.new_service(()).await?);
+            Ok(fn_service(move |(request, connection)| serve(Rc::clone(&app), request, connection)))
+        }
+    })
+}
+
+async fn serve<S>(app: Rc<S>, request: Request, connection: Framed<TcpStream, Codec>) -> Result<(), Infallible>
+where
+    S: Service<Request, Response = ServiceResponse, Error = Error>,
+{
+    // In a box of its own, so that a session does not carry the room that its handshake took.
+    let served = match Box::pin(answer(&app, request, connection)).await {
+        Ok(Answered::Accepted(session, mut connection)) => {
+            session.run(&mut connection).await;
+            linger(connection.into_socket()).await
+        }
+        Ok(Answered::Refused(socket)) => linger(socket).await,
+        Err(error) => Err(error),
+    };
+    if let Err(error) = served {
+        tracing::debug!(%error, "a connection that asked for an upgrade broke");
+    }
+    Ok(())
+}
+
+/// What became of a request for an upgrade.
+enum Answered {
+    /// The answer is the first that the connection has to send.
+    Accepted(WebsocketSession, Connection),
+    Refused(TcpStream),
+}
+
+async fn answer<S>(app: &S, request: Request, mut connection: Framed<TcpStream, Codec>) -> io::Result<Answered>
+where
+    S: Service<Request, Response = ServiceResponse, Error = Error>,
+{
+    let upgrade = Upgrade::default();
+    request.extensions_mut().insert(upgrade.clone());
+    let response: Response<BoxBody> = match app.call(request).await {
+        Ok(response) => response.into(),
+        Err(error) => error.into(),
+    };
+    let (head, body) = response.into_parts();
+    match upgrade.take().filter(|_| head.status() == StatusCode::SWITCHING_PROTOCOLS) {
+        Some(session) => {
+            let FramedParts { io, mut codec, read_buf, mut write_buf, .. } = connection.into_parts();
+            codec.encode(Message::Item((head, BodySize::Stream)), &mut write_buf)?;
+            Ok(Answered::Accepted(session, Connection::new(io, read_buf, write_buf)))
+        }
+        None => {
+            send(&mut connection, head, body).await?;
+            Ok(Answered::Refused(connection.into_parts().io))
+        }
+    }
+}
+
+async fn send(connection: &mut Framed<TcpStream, Codec>, head: Response<()>, body: BoxBody) -> io::Result<()> {
+    connection.feed(Message::Item((head, body.size()))).await?;
+    let mut body = pin!(body);
+    while let Some(part) = std::future::poll_fn(|task| body.as_mut().poll_next(task)).await {
+        connection.feed(Message::Chunk(Some(part.map_err(|error| io::Error::other(error.to_string()))?))).await?;
+    }
+    connection.feed(Message::Chunk(None)).await?;
+    connection.flush().await
+}
+
+/// Ends a connection so that the peer gets the last words: what it still sends is read for a while, since unread bytes
+/// would make the kernel drop what is under way to it.
+async fn linger(mut socket: TcpStream) -> io::Result<()> {
+    socket.shutdown().await?;
+    let mut rest = socket.take(LINGER_BYTES);
+    let read = timeout(LINGER.into(), tokio::io::copy(&mut rest, &mut tokio::io::sink())).await;
+    read.map_or(Ok(()), |read| read.map(drop))
+}
