@@ -296,7 +296,7 @@ impl Channel {
         let frame = frames::not_found(self.feed.auction_id);
         let gone = std::mem::take(&mut self.members);
         for member in gone.values() {
-            member.session().queue.push(frame.form(member.session().wire()), now);
+            member.session().push(frame.form(member.session().wire()), now);
         }
         gone.into_keys().collect()
     }

@@ -17,6 +17,7 @@ use super::inbox::{Order, Outlet, State};
 use super::position::Position;
 use super::roster::Roster;
 use super::seats::{Kind, Refused};
+use super::shared::Waiting;
 use crate::bus::Publication;
 use crate::domain::{AuctionId, Timestamp};
 use crate::limits::{EVENTS_PER_TURN, HISTORY_READS_AT_ONCE, SESSIONS_PER_TURN};
@@ -33,6 +34,7 @@ pub struct LocalHub {
 struct Core {
     node: Arc<Hubs>,
     roster: RefCell<Roster>,
+    waiting: Rc<Waiting>,
     reads_at_once: Semaphore,
     reads_waiting: Cell<usize>,
 }
@@ -40,9 +42,12 @@ struct Core {
 impl LocalHub {
     /// Starts a hub on this thread, which must run an actix runtime.
     pub(super) fn start(node: &Arc<Hubs>, outlet: Outlet, depth: Gauge) -> Self {
+        let waiting = Rc::new(Waiting::default());
+        let roster = Roster::new(Arc::clone(&node.meters), node.here.clone(), Rc::clone(&waiting));
         let core = Core {
             node: Arc::clone(node),
-            roster: RefCell::new(Roster::new(Arc::clone(&node.meters), node.here.clone())),
+            roster: RefCell::new(roster),
+            waiting,
             reads_at_once: Semaphore::new(HISTORY_READS_AT_ONCE),
             reads_waiting: Cell::new(0),
         };
@@ -67,11 +72,35 @@ impl LocalHub {
                     self.hand_out(batch, &mut outlet).await;
                 }
                 () = outlet.state.dropped() => self.make_good(&outlet.state),
+                () = self.core.waiting.added() => {}
                 () = std::future::ready(()), if !round_is_over => {
                     self.with(|roster, _| roster.tick_some(SESSIONS_PER_TURN));
                 }
             }
+            self.send().await;
             tokio::task::yield_now().await;
+        }
+    }
+
+    /// Sends what waits, to some sessions at a time so that others on this thread get their turn.
+    async fn send(&self) {
+        loop {
+            for _ in 0..SESSIONS_PER_TURN {
+                let Some(session) = self.core.waiting.next() else { return };
+                self.send_to(&session);
+            }
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// Spares the session's actor being woken, as far as its connection takes what waits.
+    fn send_to(&self, session: &Rc<Session>) {
+        let Some(outgoing) = session.clear_outgoing() else { return session.queue.wake() };
+        self.take(session, |frame| outgoing.text(frame));
+        if !outgoing.send_now() {
+            session.queue.wake();
+        } else if !session.queue.is_empty() {
+            session.wait();
         }
     }
 
@@ -82,6 +111,7 @@ impl LocalHub {
         while let Some(batch) = next {
             for publications in batch.chunks(EVENTS_PER_TURN) {
                 if publications.len() > room {
+                    self.send().await;
                     tokio::task::yield_now().await;
                     room = EVENTS_PER_TURN;
                 }

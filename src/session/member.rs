@@ -93,7 +93,7 @@ impl Member {
         }
         if event.seq != self.sent.next() {
             self.enter(Stage::Replaying);
-        } else if self.session.queue.push(event.form(self.session.wire()), now) {
+        } else if self.session.push(event.form(self.session.wire()), now) {
             self.sent = event.seq;
         } else {
             self.enter(Stage::Conflated);
@@ -136,7 +136,7 @@ impl Member {
             return None;
         };
         let hello = frames::hello(feed.auction_id, (feed.epoch, feed.head), true, now);
-        if !self.session.queue.push(hello.form(self.session.wire()), now) {
+        if !self.session.push(hello.form(self.session.wire()), now) {
             return Some(Wants::Nothing);
         }
         self.sent = position.seq;
@@ -156,7 +156,7 @@ impl Member {
         let missing = feed.head.0 - self.sent.0;
         if let Some(events) = feed.recent_after(self.sent) {
             for event in events {
-                if !self.session.queue.push(event.form(self.session.wire()), now) {
+                if !self.session.push(event.form(self.session.wire()), now) {
                     return Some(Wants::Nothing);
                 }
                 self.sent = event.seq;
@@ -188,7 +188,7 @@ impl Member {
         let had = self.sent;
         for publication in events.into_iter().flatten() {
             let event = LiveFrame::new(publication);
-            if event.seq != self.sent.next() || !self.session.queue.push(event.form(self.session.wire()), now) {
+            if event.seq != self.sent.next() || !self.session.push(event.form(self.session.wire()), now) {
                 break;
             }
             self.sent = event.seq;
@@ -212,8 +212,8 @@ impl Member {
         let Some(snapshot) = usable else { return Some(Wants::Snapshot) };
         let wire = self.session.wire();
         let hello = frames::hello(feed.auction_id, (snapshot.epoch, snapshot.seq), false, now);
-        self.session.queue.push(hello.form(wire), now);
-        self.session.queue.push(snapshot.frame.form(wire), now);
+        self.session.push(hello.form(wire), now);
+        self.session.push(snapshot.frame.form(wire), now);
         self.sent = snapshot.seq;
         self.enter(Stage::Replaying);
         None

@@ -36,7 +36,6 @@ impl Inner {
     fn add(&mut self, frame: ByteString, now: Timestamp) {
         self.frames.push_back(frame);
         self.waiting_since.get_or_insert(now);
-        self.wake();
     }
 
     fn wake(&mut self) {
@@ -97,6 +96,15 @@ impl Queue {
     /// Notes that the session missed something. False when that was known already.
     pub(super) fn lag(&self) -> bool {
         !std::mem::replace(&mut self.inner.borrow_mut().lagging, true)
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.inner.borrow().frames.is_empty()
+    }
+
+    /// Has the actor look at what waits.
+    pub(super) fn wake(&self) {
+        self.inner.borrow_mut().wake();
     }
 
     /// Asks the session to send a ping.

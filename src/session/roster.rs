@@ -17,7 +17,7 @@ use super::position::Position;
 use super::present::Here;
 use super::round::Round;
 use super::seats::{Kind, Seat};
-use super::shared::{Session, SessionId, Ticket};
+use super::shared::{Session, SessionId, Ticket, Waiting};
 use crate::bus::Publication;
 use crate::domain::{AuctionId, Seq, Timestamp};
 use crate::limits::{PING_EVERY, SESSION_STUCK, SIGN_OUTS_REMEMBERED, SILENCE_MAX, SUBSCRIPTIONS_PER_SESSION_MAX};
@@ -50,10 +50,11 @@ pub(super) struct Roster {
     signed_out: VecDeque<TokenHash>,
     meters: Arc<Meters>,
     here: Here,
+    waiting: Rc<Waiting>,
 }
 
 impl Roster {
-    pub(super) fn new(meters: Arc<Meters>, here: Here) -> Self {
+    pub(super) fn new(meters: Arc<Meters>, here: Here, waiting: Rc<Waiting>) -> Self {
         Self {
             sessions: HashMap::new(),
             channels: HashMap::new(),
@@ -63,6 +64,7 @@ impl Roster {
             signed_out: VecDeque::new(),
             meters,
             here,
+            waiting,
         }
     }
 
@@ -75,7 +77,7 @@ impl Roster {
     pub(super) fn join(&mut self, seat: Seat, who: (Kind, Option<Ticket>), now: Timestamp) -> Rc<Session> {
         let id = SessionId(self.number());
         let sign_in = who.1.map(|ticket| self.here.signed_in.enter(ticket.token));
-        let session = Rc::new(Session::new(id, (seat, sign_in), who, now));
+        let session = Rc::new(Session::new(id, (seat, sign_in), who, &self.waiting, now));
         if session.ticket.is_some_and(|ticket| self.signed_out.contains(&ticket.token)) {
             session.queue.end(Ending::SignedOut);
         }
@@ -241,13 +243,13 @@ impl Roster {
         self.leave(session.id);
     }
 
-    fn send_tick(&mut self, session: &Session, now: Timestamp) {
+    fn send_tick(&mut self, session: &Rc<Session>, now: Timestamp) {
         if session.kind == Kind::WebSocket && now.since(session.pinged_at.get()) >= PING_EVERY {
             session.pinged_at.set(now);
             session.queue.ping();
         }
         if session.kind == Kind::Clock {
-            session.queue.replace(self.round.clock(now), now);
+            session.replace(self.round.clock(now), now);
             return;
         }
         let Some(entry) = self.sessions.get(&session.id) else { return };
@@ -261,7 +263,7 @@ impl Roster {
         } else {
             tick(channels, &entry.auctions, |channel| channel.is_live(session.id), now).form(wire)
         };
-        session.queue.push_tick(frame, now);
+        session.push_tick(frame, now);
     }
 
     /// Ends the sessions of a sign-in, and those of it that are still being set up.

@@ -38,7 +38,7 @@ pub fn open(hubs: &Arc<Hubs>, auctions: &[Followed], signed_in: Option<&SignedIn
     let ticket = signed_in.map(|signed_in| Ticket { token: signed_in.token, expires_at: signed_in.expires_at });
     let hub = hubs.local();
     let session = hub.join(Kind::Sse, ticket)?;
-    session.queue.push(frames::retry(RETRY_MS_MIN + session.id.0 % RETRY_MS_SPREAD), hub.now());
+    session.push(frames::retry(RETRY_MS_MIN + session.id.0 % RETRY_MS_SPREAD), hub.now());
     let actor = SseSession { hub, session };
     for (auction_id, after) in auctions {
         if actor.hub.subscribe(&actor.session, *auction_id, *after).is_err() {

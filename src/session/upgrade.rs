@@ -6,24 +6,24 @@
 
 use std::cell::RefCell;
 use std::convert::Infallible;
+use std::future::poll_fn;
 use std::io;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
 
 use actix_codec::{Framed, FramedParts};
 use actix_http::body::{BodySize, BoxBody, MessageBody as _};
 use actix_http::h1::{Codec, Message};
-use actix_http::{HttpMessage as _, Request, Response, StatusCode};
+use actix_http::{ConnectionType, HttpMessage as _, Request, Response, StatusCode};
 use actix_service::{IntoServiceFactory, Service, ServiceFactory, fn_factory, fn_service};
 use actix_web::dev::{AppConfig, ServiceResponse};
 use actix_web::rt::net::TcpStream;
 use actix_web::{Error, HttpRequest};
 use futures_util::SinkExt as _;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::AsyncReadExt as _;
 use tokio::time::timeout;
-use tokio_util::codec::Encoder as _;
 
-use super::connection::Connection;
+use super::connection::{Incoming, Outgoing, split};
 use super::websocket::WebsocketSession;
 use crate::limits::{LINGER, LINGER_BYTES};
 
@@ -104,29 +104,31 @@ async fn serve<S>(app: Rc<S>, request: Request, connection: Framed<TcpStream, Co
 where
     S: Service<Request, Response = ServiceResponse, Error = Error>,
 {
-    // In a box of its own, so that a session does not carry the room that its handshake took.
-    let served = match Box::pin(answer(&app, request, connection)).await {
-        Ok(Answered::Accepted(session, mut connection)) => {
-            session.run(&mut connection).await;
-            linger(connection.into_socket()).await
-        }
-        Ok(Answered::Refused(socket)) => linger(socket).await,
-        Err(error) => Err(error),
-    };
-    if let Err(error) = served {
+    if let Err(error) = carry(app, request, connection).await {
         tracing::debug!(%error, "a connection that asked for an upgrade broke");
     }
     Ok(())
 }
 
-/// What became of a request for an upgrade.
-enum Answered {
-    /// The answer is the first that the connection has to send.
-    Accepted(WebsocketSession, Connection),
-    Refused(TcpStream),
+async fn carry<S>(app: Rc<S>, request: Request, connection: Framed<TcpStream, Codec>) -> io::Result<()>
+where
+    S: Service<Request, Response = ServiceResponse, Error = Error>,
+{
+    // In a box of its own, so that a session does not carry the room that its handshake took.
+    let (session, mut incoming, outgoing) = Box::pin(answer(&app, request, connection)).await?;
+    let outgoing = Rc::new(outgoing);
+    if let Some(session) = session {
+        session.run(&mut incoming, Rc::clone(&outgoing)).await;
+    }
+    linger(incoming, &outgoing).await
 }
 
-async fn answer<S>(app: &S, request: Request, mut connection: Framed<TcpStream, Codec>) -> io::Result<Answered>
+/// Has `app` answer. The answer of a session is the first thing to be sent; another one is sent.
+async fn answer<S>(
+    app: &S,
+    request: Request,
+    mut connection: Framed<TcpStream, Codec>,
+) -> io::Result<(Option<WebsocketSession>, Incoming, Outgoing)>
 where
     S: Service<Request, Response = ServiceResponse, Error = Error>,
 {
@@ -137,34 +139,34 @@ where
         Err(error) => error.into(),
     };
     let (head, body) = response.into_parts();
-    match upgrade.take().filter(|_| head.status() == StatusCode::SWITCHING_PROTOCOLS) {
-        Some(session) => {
-            let FramedParts { io, mut codec, read_buf, mut write_buf, .. } = connection.into_parts();
-            codec.encode(Message::Item((head, BodySize::Stream)), &mut write_buf)?;
-            Ok(Answered::Accepted(session, Connection::new(io, read_buf, write_buf)))
-        }
-        None => {
-            send(&mut connection, head, body).await?;
-            Ok(Answered::Refused(connection.into_parts().io))
-        }
+    let session = upgrade.take().filter(|_| head.status() == StatusCode::SWITCHING_PROTOCOLS);
+    if session.is_some() {
+        Pin::new(&mut connection).write(Message::Item((head, BodySize::None)))?;
+    } else {
+        send(&mut connection, head, body).await?;
     }
+    let FramedParts { io, read_buf, write_buf, .. } = connection.into_parts();
+    let (incoming, outgoing) = split(io, &read_buf, write_buf);
+    Ok((session, incoming, outgoing))
 }
 
-async fn send(connection: &mut Framed<TcpStream, Codec>, head: Response<()>, body: BoxBody) -> io::Result<()> {
-    connection.feed(Message::Item((head, body.size()))).await?;
+async fn send(connection: &mut Framed<TcpStream, Codec>, mut head: Response<()>, body: BoxBody) -> io::Result<()> {
+    // What the client sends next may be no HTTP. The codec would announce chunks that it does not make.
+    head.head_mut().set_connection_type(ConnectionType::Close);
+    head.head_mut().no_chunking(true);
+    connection.send(Message::Item((head, body.size()))).await?;
     let mut body = pin!(body);
-    while let Some(part) = std::future::poll_fn(|task| body.as_mut().poll_next(task)).await {
-        connection.feed(Message::Chunk(Some(part.map_err(|error| io::Error::other(error.to_string()))?))).await?;
+    while let Some(part) = poll_fn(|task| body.as_mut().poll_next(task)).await {
+        connection.send(Message::Chunk(Some(part.map_err(|error| io::Error::other(error.to_string()))?))).await?;
     }
-    connection.feed(Message::Chunk(None)).await?;
-    connection.flush().await
+    connection.send(Message::Chunk(None)).await
 }
 
 /// Ends a connection so that the peer gets the last words: what it still sends is read for a while, since unread bytes
 /// would make the kernel drop what is under way to it.
-async fn linger(mut socket: TcpStream) -> io::Result<()> {
-    socket.shutdown().await?;
-    let mut rest = socket.take(LINGER_BYTES);
+async fn linger(incoming: Incoming, outgoing: &Outgoing) -> io::Result<()> {
+    poll_fn(|task| outgoing.poll_shutdown(task)).await?;
+    let mut rest = incoming.into_socket().take(LINGER_BYTES);
     let read = timeout(LINGER.into(), tokio::io::copy(&mut rest, &mut tokio::io::sink())).await;
     read.map_or(Ok(()), |read| read.map(drop))
 }

@@ -18,7 +18,7 @@ use bytes::BytesMut;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 
-use super::connection::Connection;
+use super::connection::{Incoming, Outgoing};
 use super::ending::Ending;
 use super::frames;
 use super::hub::{LocalHub, Session, Ticket, TooManySubscriptions};
@@ -95,36 +95,40 @@ impl Drop for WebsocketSession {
 
 impl WebsocketSession {
     /// Serves the client until one of both has had enough.
-    pub(super) async fn run(mut self, wire: &mut Connection) {
+    pub(super) async fn run(mut self, incoming: &mut Incoming, wire: Rc<Outgoing>) {
         wire.text(frames::welcome(self.bidder.as_ref(), self.hub.now()));
-        self.take_frames(wire);
-        poll_fn(|task| self.poll(wire, task)).await;
+        self.take_frames(incoming, &wire);
+        self.session.send_through(Rc::clone(&wire));
+        poll_fn(|task| self.poll(incoming, &wire, task)).await;
     }
 
-    fn poll(&mut self, wire: &mut Connection, task: &mut Context<'_>) -> Poll<()> {
+    fn poll(&mut self, incoming: &mut Incoming, wire: &Outgoing, task: &mut Context<'_>) -> Poll<()> {
+        let mut is_done = false;
         loop {
+            // While the peer does not read, it is not served.
             if ready!(wire.poll_sent(task)).is_err() || wire.is_closing() {
                 return Poll::Ready(());
             }
-            let received = match wire.poll_received(task) {
+            if is_done {
+                return Poll::Pending;
+            }
+            let received = match incoming.poll_received(task) {
                 Poll::Ready(Ok(true)) => true,
                 Poll::Ready(Ok(false) | Err(_)) => return Poll::Ready(()),
                 Poll::Pending => false,
             };
             if received {
-                self.take_frames(wire);
+                self.take_frames(incoming, wire);
             }
             // After the client's frames, so that bids that were just placed are polled in the same turn.
             self.pump(wire, task);
-            if !received && !wire.has_unsent() {
-                return Poll::Pending;
-            }
+            is_done = !received && self.session.queue.is_empty();
         }
     }
 
-    fn take_frames(&mut self, wire: &mut Connection) {
+    fn take_frames(&mut self, incoming: &mut Incoming, wire: &Outgoing) {
         while !wire.is_closing() {
-            match wire.frame() {
+            match incoming.frame() {
                 Ok(Some(frame)) => self.take_frame(frame, wire),
                 Ok(None) => return,
                 Err(error) => end(wire, fault(&error)),
@@ -132,7 +136,7 @@ impl WebsocketSession {
         }
     }
 
-    fn take_frame(&mut self, frame: Frame, wire: &mut Connection) {
+    fn take_frame(&mut self, frame: Frame, wire: &Outgoing) {
         self.session.heard_at.set(self.hub.now());
         match frame {
             Frame::Text(text) => match std::str::from_utf8(&text) {
@@ -148,7 +152,7 @@ impl WebsocketSession {
     }
 
     /// Puts on the wire what waits: receipts, then what the hub has, then the end.
-    fn pump(&mut self, wire: &mut Connection, task: &mut Context<'_>) {
+    fn pump(&mut self, wire: &Outgoing, task: &mut Context<'_>) {
         self.session.queue.register(task.waker());
         while let Poll::Ready(Some(receipt)) = self.bids.poll_next_unpin(task) {
             wire.text(receipt);
@@ -176,7 +180,7 @@ impl WebsocketSession {
             .is_pending()
     }
 
-    fn take_text(&mut self, text: &str, wire: &mut Connection) {
+    fn take_text(&mut self, text: &str, wire: &Outgoing) {
         let request = requests::parse(text);
         if let Ok(request) = &request
             && !matches!(request, Request::Bid { .. })
@@ -198,7 +202,7 @@ impl WebsocketSession {
         }
     }
 
-    fn take_bid(&mut self, auction_id: AuctionId, offer: Offer, wire: &mut Connection) {
+    fn take_bid(&mut self, auction_id: AuctionId, offer: Offer, wire: &Outgoing) {
         let bid_id = Some(offer.bid_id);
         let refusal = |why| Refusal { is_bid: true, bid_id, ..about(Some(auction_id), why) };
         let Some(bidder) = self.bidder.clone() else {
@@ -215,12 +219,12 @@ impl WebsocketSession {
         self.bids.push(Box::pin(async move { desk.place(frame).await }));
     }
 
-    fn refuse(&self, refusal: Refusal, wire: &mut Connection) {
+    fn refuse(&self, refusal: Refusal, wire: &Outgoing) {
         wire.text(self.hub.node().desk.refuse(refusal));
     }
 
     /// Counts a frame that should not have come. True when it was one too many.
-    fn is_one_too_many(&mut self, wire: &mut Connection) -> bool {
+    fn is_one_too_many(&mut self, wire: &Outgoing) -> bool {
         self.invalid_frames += 1;
         let too_many = self.invalid_frames > INVALID_FRAMES_MAX;
         if too_many {
@@ -229,13 +233,13 @@ impl WebsocketSession {
         too_many
     }
 
-    fn slow_down(&mut self, request: &Request, wire: &mut Connection) {
+    fn slow_down(&mut self, request: &Request, wire: &Outgoing) {
         if !self.is_one_too_many(wire) {
             self.refuse(about(request.auction_id(), Why::TooFast), wire);
         }
     }
 
-    fn set_right(&mut self, malformed: Malformed, wire: &mut Connection) {
+    fn set_right(&mut self, malformed: Malformed, wire: &Outgoing) {
         if !self.is_one_too_many(wire) {
             let Malformed { faults, is_bid, auction_id, bid_id } = malformed;
             self.refuse(Refusal { why: Why::Invalid(faults), is_bid, auction_id, bid_id }, wire);
@@ -243,7 +247,7 @@ impl WebsocketSession {
     }
 
     /// Puts together a message that comes in several frames, within the bound of one.
-    fn take_fragment(&mut self, item: Item, wire: &mut Connection) {
+    fn take_fragment(&mut self, item: Item, wire: &Outgoing) {
         let (part, last) = match item {
             Item::FirstBinary(_) => return end(wire, Ending::NotText),
             Item::FirstText(part) => {
@@ -286,7 +290,7 @@ fn about(auction_id: Option<AuctionId>, why: Why) -> Refusal {
     Refusal { why, is_bid: false, auction_id, bid_id: None }
 }
 
-fn end(wire: &mut Connection, ending: Ending) {
+fn end(wire: &Outgoing, ending: Ending) {
     wire.close(Some(CloseReason {
         code: CloseCode::from(ending.code()),
         description: Some(ending.words().to_owned()),

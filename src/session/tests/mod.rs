@@ -5,3 +5,4 @@ mod protocol;
 mod slow;
 mod sse;
 mod support;
+mod upgrade;

@@ -12,7 +12,7 @@ use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
 use tokio_tungstenite::tungstenite::protocol::frame::{Frame, FrameHeader};
 
-use super::support::{House, Node, token, until};
+use super::support::{House, Node, handshake, token, until};
 use crate::account::SignOutListener;
 use crate::domain::Span;
 use crate::limits::{BIDS_IN_FLIGHT_PER_SESSION, FRAME_BYTES_MAX, FRAMES_AT_ONCE_PER_SESSION, INVALID_FRAMES_MAX};
@@ -201,12 +201,6 @@ async fn a_silent_client_is_pinged_then_cut() {
 
 async fn until_ping(client: &mut super::support::Client) {
     while !matches!(client.next_message().await, Message::Ping(_)) {}
-}
-
-fn handshake() -> String {
-    "GET /ws HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
-     Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
-        .to_owned()
 }
 
 #[actix_web::test]

@@ -27,7 +27,7 @@ use crate::session::{
 };
 
 pub(super) const START: Timestamp = Timestamp(1_700_000_000_000_000);
-const PATIENCE: Duration = Duration::from_secs(10);
+pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The auctions and all their events.
 #[derive(Default)]
@@ -270,6 +270,13 @@ impl Node {
     pub(super) async fn until_sessions(&self, count: usize) {
         until(|| self.hubs.sessions() == count).await;
     }
+}
+
+/// A WebSocket handshake's request.
+pub(super) fn handshake() -> String {
+    "GET /ws HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
+     Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+        .to_owned()
 }
 
 /// Waits until `reached`.
