@@ -1,14 +1,15 @@
 //! The clients of this node: their live connections and what feeds them.
 //!
-//! One [`hub`] a worker thread; one session actor a connection ([`websocket`], [`sse`]); a bounded
-//! [`queue`] between both; `catch_up` for what a session missed; [`clock`] for the ticks; [`heads`] and
-//! [`sign_ins`] for what the bus lost unseen. This room knows neither who owns an auction nor how it is stored: it asks through the
-//! traits below.
+//! One [`hub`] a worker thread; one session actor a connection ([`websocket`], [`sse`]), which a WebSocket
+//! has for itself after the handshake ([`upgrade`]); a bounded [`queue`] between both; `catch_up` for what
+//! a session missed; [`clock`] for the ticks; [`heads`] and [`sign_ins`] for what the bus lost unseen. This
+//! room knows neither who owns an auction nor how it is stored: it asks through the traits below.
 //!
 //! The way of an event: [`Hubs`] puts it into each hub's bounded inbox; the hub checks its seq against
 //! the auction's `feed`, which keeps the newest ones encoded; each `member` that is up to date gets
-//! the shared bytes into its queue; the session actor empties the queue in one write. Whoever is not up
-//! to date is brought forward by `member` alone, whatever the reason: new, back again, or too slow.
+//! the shared bytes into its queue; the queue is emptied in one write, by the hub if the connection takes
+//! it at once, else by the session's actor. Whoever is not up to date is brought forward by `member`
+//! alone, whatever the reason: new, back again, or too slow.
 
 use async_trait::async_trait;
 

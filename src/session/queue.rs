@@ -1,4 +1,4 @@
-//! What waits for one session: bounded, and emptied by its actor in one go.
+//! What waits for one session: bounded, and emptied in one go.
 //!
 //! A full queue never makes the hub wait: it refuses the frame, and the session is conflated. Hub and
 //! session share a thread, so there are no locks.

@@ -1,6 +1,6 @@
 //! How the kernel treats a client's connection, for `HttpServiceBuilder::on_connect_ext`.
 //!
-//! A session actor is not run while its peer does not read, so it cannot end itself; the kernel can.
+//! A session waits for its peer to read before it ends, so it does not end itself; the kernel does.
 //! When it gives the connection up, the socket fails, the connection's task ends and all it held is
 //! freed. Until then it holds at most one write and the send buffer set here.
 
