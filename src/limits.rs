@@ -246,10 +246,10 @@ pub const FRAMES_AT_ONCE_PER_SESSION: u32 = 200;
 pub const SEND_BYTES_AT_ONCE: usize = 16 * 1_024;
 /// Bytes a session takes from its socket in one read. The rest comes with the next.
 pub const RECEIVE_BYTES_AT_ONCE: usize = 8 * 1_024;
-/// How long an ended connection is read on, so that the last words reach the peer.
+/// How long an ended connection is read on, so that the last words reach the peer; also how long HTTP's may take to close.
 pub const LINGER: Span = Span::from_secs(1);
 /// Bytes read meanwhile and thrown away. More → the connection is cut.
-pub const LINGER_BYTES: u64 = 256 * 1_024;
+pub const LINGER_BYTES: usize = 256 * 1_024;
 /// Frames that may wait for a session when a tick is due. More → this session skips the tick.
 pub const TICK_BACKLOG_FRAMES: usize = 8;
 /// Events of an auction that a hub keeps for sessions that come back. Older → read from the history.
@@ -277,7 +277,7 @@ pub const EVENTS_PER_TURN: usize = 64;
 /// Sessions a hub gives their tick before it lets them send and looks for events, which are more urgent.
 pub const SESSIONS_PER_TURN: usize = 64;
 /// On shutdown, a session waits this long for the answers to its bids.
-pub const RECEIPTS_AWAITED: Span = Span::from_secs(3);
+pub const RECEIPTS_AWAITED: Span = Span::from_secs(2);
 /// Time between two ticks of the server clock.
 pub const TICK: Span = Span::from_secs(1);
 /// Time between two looks at the stored heads of the auctions followed here.
@@ -317,6 +317,10 @@ const _: () = assert!(OUTBOX_MAX > BIDS_IN_FLIGHT_PER_NODE, "closing events find
 const _: () = assert!(
     STOP_WITHIN.0 / 2 + CONNECTIONS_END_WITHIN.0 < STOP_WITHIN.0,
     "bids are answered in the first half and connections end before the stop is over"
+);
+const _: () = assert!(
+    RECEIPTS_AWAITED.0 + LINGER.0 < CONNECTIONS_END_WITHIN.0,
+    "a session that waits for receipts ends before its connection is cut"
 );
 const _: () = assert!(OUTAGE_PROBE.0 < OUTAGE_MIN.0, "a hiccup is not made longer by looking for its end");
 const _: () = assert!(OUTAGE_LOOK.0 < OUTAGE_MIN.0, "an outage that counts is noticed though nobody bids");

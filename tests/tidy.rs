@@ -40,7 +40,7 @@ const ONLY_IN: [(&str, &[&str]); 13] = [
     ("refinery", &["store/"]),
     ("redis::", &["bus/"]),
     ("reqwest", &["cluster/"]),
-    ("actix_web_actors", &["session/websocket.rs", "session/sse.rs"]),
+    ("actix_web_actors", &["session/sse.rs"]),
     ("Instant::now", &["clock.rs"]),
     ("SystemTime::now", &["clock.rs"]),
     ("jiff::Timestamp::now", &["clock.rs"]),

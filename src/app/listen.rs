@@ -6,12 +6,14 @@ use std::time::Duration;
 
 use actix_http::HttpService;
 use actix_server::{Server, ServerBuilder};
+use actix_service::map_config;
+use actix_web::dev::AppConfig;
 use actix_web::{App, web};
 
 use super::StartError;
 use crate::http::{self, Door};
 use crate::limits;
-use crate::session::upgrade::{Application, upgrades};
+use crate::session::upgrade::upgrades;
 use crate::session::{self, Hubs};
 use crate::settings::Settings;
 
@@ -27,7 +29,8 @@ pub(super) fn listen(
     let url = format!("http://{}", listener.local_addr().map_err(failed)?);
     let app = move || {
         let parts = (web::Data::clone(&door), web::Data::clone(&hubs));
-        Application::new(App::new().app_data(parts.0).app_data(parts.1).configure(http::routes))
+        let routes = App::new().app_data(parts.0).app_data(parts.1).configure(http::routes);
+        map_config(routes, |()| AppConfig::default())
     };
     let builder = ServerBuilder::new()
         .workers(settings.workers)

@@ -21,7 +21,7 @@ use crate::domain::Span;
 use crate::limits::{BODY_WITHIN, UPLOAD_WITHIN};
 
 /// Has the bodies of requests that change something end in an error when they come too slowly. A GET's is left alone:
-/// it may become a WebSocket.
+/// nobody reads it.
 pub(super) async fn bound<B: MessageBody + 'static>(
     mut req: ServiceRequest,
     next: Next<B>,

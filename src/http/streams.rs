@@ -1,7 +1,8 @@
 //! The live streams' routes: the server clock, SSE and WebSocket.
 //!
 //! Only what HTTP has to say about them (who asks, from where, for what); the streams themselves are
-//! `session`'s. A stream's place among those of its address is given back with its body.
+//! `session`'s. A stream's place among those of its address is given back with its body, a WebSocket's with
+//! its session.
 
 use std::pin::Pin;
 use std::sync::Arc;

@@ -1,7 +1,7 @@
 //! The one timer of the node: the server's time, once a second, to every hub.
 //!
 //! The node that leads the clock tells it to all; the others relay it, and fall back to their own clock when none
-//! came for `limits::TICK_OVERDUE`. Sessions have no timers of their own: an actor whose peer does not read is not run.
+//! came for `limits::TICK_OVERDUE`. Sessions have no timers of their own: one whose peer does not read does nothing else.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -16,7 +16,7 @@ use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio_util::codec::{Decoder as _, Encoder as _};
 use tokio_util::io::poll_read_buf;
 
-use crate::limits::{FRAME_BYTES_MAX, RECEIVE_BYTES_AT_ONCE};
+use crate::limits::{FRAME_BYTES_MAX, LINGER_BYTES, RECEIVE_BYTES_AT_ONCE};
 
 /// Both directions of `socket`. `unread` was read from it already, `unsent` goes out before anything else.
 pub(super) fn split(socket: TcpStream, unread: &[u8], unsent: BytesMut) -> (Incoming, Outgoing) {
@@ -69,9 +69,22 @@ impl Incoming {
         }
     }
 
-    /// The socket, for reading it on without a meaning.
-    pub(super) fn into_socket(self) -> OwnedReadHalf {
-        self.socket
+    /// Reads on and throws away what comes, at most `limits::LINGER_BYTES`. Ready at the end of it.
+    ///
+    /// # Errors
+    /// When the connection is gone.
+    pub(super) async fn discard(&self) -> io::Result<()> {
+        let mut left = LINGER_BYTES;
+        loop {
+            self.socket.readable().await?;
+            match self.socket.try_read(&mut [0; 1_024]) {
+                Ok(0) => return Ok(()),
+                Ok(count) if count < left => left -= count,
+                Ok(_) => return Ok(()),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) => return Err(error),
+            }
+        }
     }
 }
 
@@ -99,6 +112,11 @@ struct Inner {
 }
 
 impl Outgoing {
+    /// Has `encode` put bytes behind what is to be sent.
+    pub(super) fn put_with<R>(&self, encode: impl FnOnce(&mut BytesMut) -> R) -> R {
+        encode(&mut self.inner.borrow_mut().unsent)
+    }
+
     /// Puts a frame behind what is to be sent. After the close frame there is none.
     fn put(&self, message: Message) {
         let Inner { codec, unsent, .. } = &mut *self.inner.borrow_mut();

@@ -72,7 +72,7 @@ impl LocalHub {
                     self.hand_out(batch, &mut outlet).await;
                 }
                 () = outlet.state.dropped() => self.make_good(&outlet.state),
-                () = self.core.waiting.added() => {}
+                () = self.core.waiting.any() => {}
                 () = std::future::ready(()), if !round_is_over => {
                     self.with(|roster, _| roster.tick_some(SESSIONS_PER_TURN));
                 }
@@ -82,20 +82,24 @@ impl LocalHub {
         }
     }
 
-    /// Sends what waits, to some sessions at a time so that others on this thread get their turn.
+    /// Sends to those that wait now: some at a time, so that others on this thread get their turn, and to each one write,
+    /// so that one who catches up does not hold up what is new.
     async fn send(&self) {
-        loop {
-            for _ in 0..SESSIONS_PER_TURN {
-                let Some(session) = self.core.waiting.next() else { return };
-                self.send_to(&session);
+        for number in 1..=self.core.waiting.len() {
+            let Some(session) = self.core.waiting.next() else { return };
+            self.send_to(&session);
+            if number % SESSIONS_PER_TURN == 0 {
+                tokio::task::yield_now().await;
             }
-            tokio::task::yield_now().await;
         }
     }
 
     /// Spares the session's actor being woken, as far as its connection takes what waits.
     fn send_to(&self, session: &Rc<Session>) {
         let Some(outgoing) = session.clear_outgoing() else { return session.queue.wake() };
+        if session.queue.is_empty() {
+            return;
+        }
         self.take(session, |frame| outgoing.text(frame));
         if !outgoing.send_now() {
             session.queue.wake();

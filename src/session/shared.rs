@@ -39,6 +39,7 @@ pub struct Session {
     /// Subscriptions that are not live yet.
     pub(super) unsettled: Cell<usize>,
     waiting: Rc<Waiting>,
+    /// Whether it is in `waiting`.
     is_waiting: Cell<bool>,
     /// Where the hub may send, if it may.
     outgoing: OnceCell<Rc<Outgoing>>,
@@ -128,8 +129,14 @@ impl Waiting {
     }
 
     /// Waits until there is one.
-    pub(super) async fn added(&self) {
-        self.added.notified().await;
+    pub(super) async fn any(&self) {
+        while self.len() == 0 {
+            self.added.notified().await;
+        }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.sessions.borrow().len()
     }
 
     pub(super) fn next(&self) -> Option<Rc<Session>> {

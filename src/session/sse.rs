@@ -1,6 +1,6 @@
 //! The actor of one SSE connection: the server clock, or the events of some auctions.
 //!
-//! The only file that names actix-web-actors' `HttpContext`. Like the WebSocket's actor it keeps no
+//! The only file that names actix-web-actors. Like the WebSocket's actor it keeps no
 //! time; unlike it, it is never spoken to.
 
 use std::pin::Pin;

@@ -8,24 +8,23 @@ use std::cell::RefCell;
 use std::convert::Infallible;
 use std::future::poll_fn;
 use std::io;
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::rc::Rc;
 
 use actix_codec::{Framed, FramedParts};
-use actix_http::body::{BodySize, BoxBody, MessageBody as _};
+use actix_http::body::{BoxBody, MessageBody as _};
 use actix_http::h1::{Codec, Message};
 use actix_http::{ConnectionType, HttpMessage as _, Request, Response, StatusCode};
-use actix_service::{IntoServiceFactory, Service, ServiceFactory, fn_factory, fn_service};
-use actix_web::dev::{AppConfig, ServiceResponse};
+use actix_service::{Service, ServiceFactory, fn_factory, fn_service};
+use actix_web::dev::ServiceResponse;
 use actix_web::rt::net::TcpStream;
 use actix_web::{Error, HttpRequest};
-use futures_util::SinkExt as _;
-use tokio::io::AsyncReadExt as _;
 use tokio::time::timeout;
+use tokio_util::codec::Encoder as _;
 
 use super::connection::{Incoming, Outgoing, split};
 use super::websocket::WebsocketSession;
-use crate::limits::{LINGER, LINGER_BYTES};
+use crate::limits::LINGER;
 
 /// In the extensions of a request whose connection can be had: where the handler leaves the session.
 #[derive(Clone, Default)]
@@ -47,37 +46,9 @@ impl Upgrade {
     }
 }
 
-/// An actix-web application as actix-http takes it, for `HttpServiceBuilder::finish` and [`upgrades`].
-pub struct Application<S>(S);
-
-impl<S> Application<S> {
-    pub fn new(app: impl IntoServiceFactory<S, Request>) -> Self
-    where
-        S: ServiceFactory<Request>,
-    {
-        Self(app.into_factory())
-    }
-}
-
-impl<S> ServiceFactory<Request> for Application<S>
-where
-    S: ServiceFactory<Request, Config = AppConfig>,
-{
-    type Response = S::Response;
-    type Error = S::Error;
-    type Config = ();
-    type Service = S::Service;
-    type InitError = S::InitError;
-    type Future = S::Future;
-
-    fn new_service(&self, (): ()) -> Self::Future {
-        self.0.new_service(AppConfig::default())
-    }
-}
-
 /// Answers requests for an upgrade with `app`, for `HttpServiceBuilder::upgrade`.
 pub fn upgrades<S>(
-    app: Application<S>,
+    app: S,
 ) -> impl ServiceFactory<
     (Request, Framed<TcpStream, Codec>),
     Config = (),
@@ -87,7 +58,7 @@ pub fn upgrades<S>(
     Future = impl Future + 'static,
 >
 where
-    S: ServiceFactory<Request, Config = AppConfig, Response = ServiceResponse, Error = Error, InitError = ()> + 'static,
+    S: ServiceFactory<Request, Config = (), Response = ServiceResponse, Error = Error, InitError = ()> + 'static,
     S::Service: 'static,
 {
     let app = Rc::new(app);
@@ -127,46 +98,52 @@ where
 async fn answer<S>(
     app: &S,
     request: Request,
-    mut connection: Framed<TcpStream, Codec>,
+    connection: Framed<TcpStream, Codec>,
 ) -> io::Result<(Option<WebsocketSession>, Incoming, Outgoing)>
 where
     S: Service<Request, Response = ServiceResponse, Error = Error>,
 {
     let upgrade = Upgrade::default();
     request.extensions_mut().insert(upgrade.clone());
+    // A table of routes is always ready.
     let response: Response<BoxBody> = match app.call(request).await {
         Ok(response) => response.into(),
         Err(error) => error.into(),
     };
-    let (head, body) = response.into_parts();
+    let (mut head, body) = response.into_parts();
     let session = upgrade.take().filter(|_| head.status() == StatusCode::SWITCHING_PROTOCOLS);
-    if session.is_some() {
-        Pin::new(&mut connection).write(Message::Item((head, BodySize::None)))?;
-    } else {
-        send(&mut connection, head, body).await?;
+    if session.is_none() {
+        // What the client sends next may be no HTTP. The codec would announce chunks that it does not make.
+        head.head_mut().set_connection_type(ConnectionType::Close);
+        head.head_mut().no_chunking(true);
     }
-    let FramedParts { io, read_buf, write_buf, .. } = connection.into_parts();
+    let FramedParts { io, mut codec, read_buf, mut write_buf, .. } = connection.into_parts();
+    codec.encode(Message::Item((head, body.size())), &mut write_buf)?;
     let (incoming, outgoing) = split(io, &read_buf, write_buf);
+    if session.is_none() {
+        tokio::select! {
+            biased;
+            sent = send(codec, body, &outgoing) => sent?,
+            gone = incoming.discard() => gone?,
+        }
+    }
     Ok((session, incoming, outgoing))
 }
 
-async fn send(connection: &mut Framed<TcpStream, Codec>, mut head: Response<()>, body: BoxBody) -> io::Result<()> {
-    // What the client sends next may be no HTTP. The codec would announce chunks that it does not make.
-    head.head_mut().set_connection_type(ConnectionType::Close);
-    head.head_mut().no_chunking(true);
-    connection.send(Message::Item((head, body.size()))).await?;
+/// Sends what waits on `outgoing`, then `body`.
+async fn send(mut codec: Codec, body: BoxBody, outgoing: &Outgoing) -> io::Result<()> {
     let mut body = pin!(body);
-    while let Some(part) = poll_fn(|task| body.as_mut().poll_next(task)).await {
-        connection.send(Message::Chunk(Some(part.map_err(|error| io::Error::other(error.to_string()))?))).await?;
+    loop {
+        poll_fn(|task| outgoing.poll_sent(task)).await?;
+        let Some(part) = poll_fn(|task| body.as_mut().poll_next(task)).await else { return Ok(()) };
+        let part = part.map_err(|error| io::Error::other(error.to_string()))?;
+        outgoing.put_with(|unsent| codec.encode(Message::Chunk(Some(part)), unsent))?;
     }
-    connection.send(Message::Chunk(None)).await
 }
 
 /// Ends a connection so that the peer gets the last words: what it still sends is read for a while, since unread bytes
 /// would make the kernel drop what is under way to it.
 async fn linger(incoming: Incoming, outgoing: &Outgoing) -> io::Result<()> {
     poll_fn(|task| outgoing.poll_shutdown(task)).await?;
-    let mut rest = incoming.into_socket().take(LINGER_BYTES);
-    let read = timeout(LINGER.into(), tokio::io::copy(&mut rest, &mut tokio::io::sink())).await;
-    read.map_or(Ok(()), |read| read.map(drop))
+    timeout(LINGER.into(), incoming.discard()).await.unwrap_or(Ok(()))
 }

@@ -10,10 +10,9 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use actix_http::ws::Item;
+use actix_http::ws::{self, CloseCode, CloseReason, Frame, HandshakeError, Item, ProtocolError};
 use actix_web::rt::time::{Sleep, sleep};
 use actix_web::{HttpRequest, HttpResponse};
-use actix_web_actors::ws::{self, CloseCode, CloseReason, Frame, HandshakeError, ProtocolError};
 use bytes::BytesMut;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
@@ -54,7 +53,7 @@ pub fn open(
     signed_in: Option<&SignedIn>,
     place: Option<HeldStream>,
 ) -> Result<HttpResponse, OpenError> {
-    let mut response = ws::handshake(request)?;
+    let mut response = ws::handshake(request.head())?;
     let upgrade = Upgrade::of(request).ok_or(HandshakeError::NoWebsocketUpgrade)?;
     let hub = hubs.local();
     let ticket = signed_in.map(|signed_in| Ticket { token: signed_in.token, expires_at: signed_in.expires_at });
@@ -69,7 +68,7 @@ pub fn open(
         receipts_awaited: None,
         _place: place,
     });
-    Ok(response.finish())
+    Ok(response.finish().map_into_boxed_body().into())
 }
 
 /// See the file's head.

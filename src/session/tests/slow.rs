@@ -74,7 +74,7 @@ async fn a_stuck_reader_is_cut_with_a_code_of_its_own() {
     until(|| node.hubs.waiting() == 0).await;
     node.tick_after(Span::from_secs(16));
     tokio::time::sleep(Duration::from_millis(200)).await;
-    assert_eq!(node.hubs.sessions(), 1, "its actor is not run while it does not read");
+    assert_eq!(node.hubs.sessions(), 1, "it cannot end while its client does not read");
     assert_eq!(stuck.close_code().await, 4000);
     node.until_sessions(0).await;
 }

@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use actix_http::HttpService;
 use actix_server::{ServerBuilder, ServerHandle};
+use actix_service::map_config;
+use actix_web::dev::AppConfig;
 use actix_web::{App, HttpRequest, HttpResponse, web};
 use async_trait::async_trait;
 use futures_util::{SinkExt, StreamExt};
@@ -21,7 +23,7 @@ use crate::account::{SignedIn, User};
 use crate::bus::{Publication, Subscriber};
 use crate::clock::Clock;
 use crate::domain::{AuctionId, BidId, Bidder, Epoch, Event, EventKind, Money, PlaceBid, Seq, Span, Timestamp, UserId};
-use crate::session::upgrade::{Application, upgrades};
+use crate::session::upgrade::upgrades;
 use crate::session::{
     BidDesk, BidFrame, History, HistoryUnavailable, Hubs, Position, Refusal, Snapshot, sse, tune_connection, websocket,
 };
@@ -209,7 +211,7 @@ impl Node {
                 .route("/ws", web::get().to(web_socket))
                 .route("/events/{auctions}/{after}", web::get().to(events))
                 .route("/sse", web::get().to(server_clock));
-            Application::new(routes)
+            map_config(routes, |()| AppConfig::default())
         };
         let service = move || {
             HttpService::build()

@@ -124,4 +124,36 @@ async fn the_close_code_reaches_a_client_that_sends_on() {
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer).await.expect("no reset");
     assert!(answer.windows(2).any(|code| code == 1009_u16.to_be_bytes()));
+    for _ in 0..3 {
+        stream.write_all(&[0]).await.expect("it is still read");
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+}
+
+#[actix_web::test]
+async fn nothing_comes_after_the_close_frame() {
+    let node = Node::start_single(House::with_auctions(1));
+    let mut other = node.connect().await;
+    other.subscribe(1, None).await;
+    other.read_until(1, 0).await;
+    let mut stream = raw(&node, handshake().as_bytes()).await;
+    read_until(&mut stream, r#""type":"hello""#).await;
+    // What the hub has at once for who subscribes, and a last word before it.
+    let close = [0x88, 0x82, 0, 0, 0, 0, 0x03, 0xe8];
+    let ping = text(r#"{"type":"ping","t":1}"#);
+    let subscribe = text(r#"{"type":"subscribe","auction_id":"1"}"#);
+    stream.write_all(&[&ping[..], &subscribe, &close, &ping].concat()).await.unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).await.unwrap();
+    assert!(answer.ends_with(&[0x88, 2, 0x03, 0xe8]), "{}", String::from_utf8_lossy(&answer));
+    assert_eq!(String::from_utf8_lossy(&answer).matches("pong").count(), 1);
+}
+
+#[actix_web::test]
+async fn a_client_that_leaves_a_stream_that_says_nothing_is_noticed() {
+    let node = Node::start(House::default());
+    let stream = raw(&node, handshake().replace("GET /ws", "GET /sse").as_bytes()).await;
+    node.until_sessions(1).await;
+    drop(stream);
+    node.until_sessions(0).await;
 }
