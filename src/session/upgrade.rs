@@ -1,7 +1,7 @@
 //! HTTP/1.1 upgrades: how the connection of a handshake becomes its session's own.
 //!
 //! actix-http hands over a request that asks for an upgrade together with its connection. The application
-//! answers it like any other, and a handler that accepts leaves its session in the request's [`Upgrade`].
+//! answers it like any other, and a handler that accepts leaves its session in the request's `Upgrade`.
 //! After the answer nothing of HTTP is left on the connection, neither buffers nor timers.
 
 use std::cell::RefCell;
