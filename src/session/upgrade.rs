@@ -60,12 +60,12 @@ pub fn upgrades<S>(
 where
     S: ServiceFactory<Request, Config = (), Response = ServiceResponse, Error = Error, InitError = ()> + 'static,
     S::Service: 'static,
+    S::Future: 'static,
 {
-    let app = Rc::new(app);
     fn_factory(move || {
-        let app = Rc::clone(&app);
+        let app = app.new_service(());
         async move {
-            let app = Rc::new(app.new_service(()).await?);
+            let app = Rc::new(app.await?);
             Ok(fn_service(move |(request, connection)| serve(Rc::clone(&app), request, connection)))
         }
     })
@@ -75,18 +75,19 @@ async fn serve<S>(app: Rc<S>, request: Request, connection: Framed<TcpStream, Co
 where
     S: Service<Request, Response = ServiceResponse, Error = Error>,
 {
-    if let Err(error) = carry(app, request, connection).await {
+    if let Err(error) = carry(&*app, request, connection).await {
         tracing::debug!(%error, "a connection that asked for an upgrade broke");
     }
     Ok(())
 }
 
-async fn carry<S>(app: Rc<S>, request: Request, connection: Framed<TcpStream, Codec>) -> io::Result<()>
+/// From a request to the end of its connection.
+async fn carry<S>(app: &S, request: Request, connection: Framed<TcpStream, Codec>) -> io::Result<()>
 where
     S: Service<Request, Response = ServiceResponse, Error = Error>,
 {
     // In a box of its own, so that a session does not carry the room that its handshake took.
-    let (session, mut incoming, outgoing) = Box::pin(answer(&app, request, connection)).await?;
+    let (session, mut incoming, outgoing) = Box::pin(answer(app, request, connection)).await?;
     let outgoing = Rc::new(outgoing);
     if let Some(session) = session {
         session.run(&mut incoming, Rc::clone(&outgoing)).await;

@@ -97,9 +97,7 @@ async fn nothing_comes_twice_or_never_to_those_who_subscribe_while_bids_pour_in(
 #[actix_web::test]
 async fn a_gap_on_the_bus_is_filled_from_the_history_and_repeats_are_dropped() {
     let node = Node::start(House::with_auctions(1));
-    let mut client = node.connect().await;
-    client.subscribe(1, None).await;
-    client.read_until(1, 0).await;
+    let mut client = node.follow(1).await;
     let first = node.house.bid(1);
     node.house.bid(1);
     let third = node.house.bid(1);
@@ -110,9 +108,7 @@ async fn a_gap_on_the_bus_is_filled_from_the_history_and_repeats_are_dropped() {
 #[actix_web::test]
 async fn a_burst_that_no_hub_can_hold_is_read_again() {
     let node = Node::start(House::with_auctions(1));
-    let mut client = node.connect().await;
-    client.subscribe(1, None).await;
-    client.read_until(1, 0).await;
+    let mut client = node.follow(1).await;
     let events: Vec<_> = (0..=crate::limits::HUB_QUEUE_MAX).map(|_| node.house.bid(1)).collect();
     let small: Arc<[_]> = Arc::from(&events[..1]);
     node.hubs.deliver(&small);
@@ -135,9 +131,7 @@ async fn a_history_that_is_down_is_asked_again_at_the_next_tick() {
 #[actix_web::test]
 async fn an_event_that_the_bus_lost_without_another_after_it_is_found_by_the_heads() {
     let node = Node::start(House::with_auctions(2));
-    let mut client = node.connect().await;
-    client.subscribe(1, None).await;
-    client.read_until(1, 0).await;
+    let mut client = node.follow(1).await;
     crate::session::heads::watch(&node.hubs);
     node.house.bid(1);
     node.house.bid(1);
@@ -162,9 +156,7 @@ async fn auctions_that_nobody_follows_are_not_looked_after() {
 #[actix_web::test]
 async fn events_that_are_merely_on_their_way_are_not_read() {
     let node = Node::start(House::with_auctions(1));
-    let mut client = node.connect().await;
-    client.subscribe(1, None).await;
-    client.read_until(1, 0).await;
+    let mut client = node.follow(1).await;
     let read_before = node.house.events_read.load(Ordering::SeqCst);
     crate::session::heads::watch(&node.hubs);
     let mut bids = 0;
@@ -182,12 +174,7 @@ async fn events_that_are_merely_on_their_way_are_not_read() {
 #[actix_web::test]
 async fn a_crowd_shares_one_snapshot() {
     let node = Node::start(House::slow(1, Duration::from_millis(200)));
-    let clients = (0..50).map(|_| async {
-        let mut client = node.connect().await;
-        client.subscribe(1, None).await;
-        client.read_until(1, 0).await;
-        client
-    });
+    let clients = (0..50).map(|_| async { node.follow(1).await });
     let _clients = futures_util::future::join_all(clients).await;
     assert!(node.house.snapshots_read.load(Ordering::SeqCst) <= 2, "one for each worker");
 }

@@ -189,8 +189,7 @@ async fn a_silent_client_is_pinged_then_cut() {
     until_ping(&mut client).await;
     drop(client);
     node.until_sessions(0).await;
-    let mut mute = TcpStream::connect(node.address).await.unwrap();
-    mute.write_all(handshake().as_bytes()).await.unwrap();
+    let mut mute = node.raw(handshake().as_bytes()).await;
     node.until_sessions(1).await;
     node.tick_after(Span::from_secs(61));
     let mut bytes = Vec::new();
@@ -226,8 +225,7 @@ async fn a_shutdown_sends_the_receipts_under_way_then_closes_and_takes_nobody_ne
 #[actix_web::test]
 async fn a_frame_without_end_is_stopped_at_its_header() {
     let node = Node::start(House::default());
-    let mut raw = TcpStream::connect(node.address).await.unwrap();
-    raw.write_all(handshake().as_bytes()).await.unwrap();
+    let mut raw = node.raw(handshake().as_bytes()).await;
     raw.write_all(&[0x81, 0xff, 0, 0, 0, 0xff, 0, 0, 0, 0, 1, 2, 3, 4, b'x']).await.unwrap();
     let mut bytes = Vec::new();
     tokio::time::timeout(Duration::from_secs(5), raw.read_to_end(&mut bytes)).await.unwrap().unwrap();
@@ -245,8 +243,7 @@ proptest! {
             let node = Node::start(House::with_auctions(1));
             let (mut first, mut second) = (node.connect().await, node.connect().await);
             for bytes in sent {
-                let mut raw = TcpStream::connect(node.address).await.unwrap();
-                raw.write_all(handshake().as_bytes()).await.unwrap();
+                let mut raw = node.raw(handshake().as_bytes()).await;
                 raw.write_all(&bytes).await.unwrap();
                 raw.shutdown().await.unwrap();
                 let _ = raw.read_to_end(&mut Vec::new()).await;

@@ -35,19 +35,12 @@ async fn pour(node: &Node, others: &mut [Client]) {
     }
 }
 
-async fn prompt(node: &Node) -> Client {
-    let mut client = node.connect().await;
-    client.subscribe(1, None).await;
-    client.read_until(1, 0).await;
-    client
-}
-
 #[actix_web::test]
 async fn a_slow_reader_gets_a_snapshot_in_place_of_what_it_missed_and_goes_on_live() {
     let node = Node::start(House::with_auctions(1));
     let mut lazy = lazy(&node).await;
     let reading = async {
-        let mut client = prompt(&node).await;
+        let mut client = node.follow(1).await;
         client.read_until(1, BIDS).await
     };
     let pouring = async {

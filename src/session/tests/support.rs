@@ -14,6 +14,7 @@ use actix_web::{App, HttpRequest, HttpResponse, web};
 use async_trait::async_trait;
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
@@ -252,6 +253,21 @@ impl Node {
         client
     }
 
+    /// Connects and follows an auction that has no bids yet.
+    pub(super) async fn follow(&self, auction: i64) -> Client {
+        let mut client = self.connect().await;
+        client.subscribe(auction, None).await;
+        client.read_until(auction, 0).await;
+        client
+    }
+
+    /// Connects and sends `bytes`, whatever they are.
+    pub(super) async fn raw(&self, bytes: &[u8]) -> TcpStream {
+        let mut stream = TcpStream::connect(self.address).await.unwrap();
+        stream.write_all(bytes).await.unwrap();
+        stream
+    }
+
     pub(super) async fn client_over(&self, stream: TcpStream, user: Option<u8>) -> Client {
         let mut request = format!("ws://{}/ws", self.address).into_client_request().unwrap();
         if let Some(user) = user {
@@ -272,6 +288,13 @@ impl Node {
     pub(super) async fn until_sessions(&self, count: usize) {
         until(|| self.hubs.sessions() == count).await;
     }
+}
+
+/// All that still comes.
+pub(super) async fn read_to_end(stream: &mut TcpStream) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    tokio::time::timeout(PATIENCE, stream.read_to_end(&mut bytes)).await.expect("no end").expect("no reset");
+    bytes
 }
 
 /// A WebSocket handshake's request.
